@@ -1,0 +1,101 @@
+// Floor 0. Elementwise activations, and the two block functions made of them: dense_output, what is done to a product
+// when it becomes a layer's output, and activation_backward, what is done to its gradient.
+//
+// Adding an activation is one row in FBP_ACTIVATION_LIST with its two functions, and its name in fbp_activation. The
+// derivative is taken from the output, so that no layer has to keep its pre-activations.
+
+#ifndef FBP_ACTIVATION_ONCE
+#define FBP_ACTIVATION_ONCE
+// ROW(enum, forward(x, alpha), backward(output, alpha))
+#define FBP_ACTIVATION_LIST(ROW)                                     \
+    ROW(FBP_LINEAR, linear_forward, linear_backward)                 \
+    ROW(FBP_RELU, relu_forward, relu_backward)                       \
+    ROW(FBP_LEAKY_RELU, leaky_relu_forward, leaky_relu_backward)     \
+    ROW(FBP_SIGMOID, sigmoid_forward, sigmoid_backward)              \
+    ROW(FBP_TANH, tanh_forward, tanh_backward)
+#endif
+
+#define unary OP(unary)
+typedef vreal unary(vreal x, vreal alpha);
+
+FBP_INLINE vreal OP(linear_forward)(vreal x, vreal alpha) { return (void)alpha, x; }
+FBP_INLINE vreal OP(linear_backward)(vreal y, vreal alpha) { return (void)y, (void)alpha, vset(1); }
+
+// NaN passes through: it is not <= 0.
+FBP_INLINE vreal OP(relu_forward)(vreal x, vreal alpha) { return (void)alpha, vselect(x <= 0, vset(0), x); }
+FBP_INLINE vreal OP(relu_backward)(vreal y, vreal alpha) { return (void)alpha, vselect(y > 0, vset(1), vset(0)); }
+
+FBP_INLINE vreal OP(leaky_relu_forward)(vreal x, vreal alpha) { return vselect(x <= 0, alpha * x, x); }
+FBP_INLINE vreal OP(leaky_relu_backward)(vreal y, vreal alpha) { return vselect(y > 0, vset(1), alpha); }
+
+FBP_INLINE vreal OP(sigmoid_forward)(vreal x, vreal alpha) { return (void)alpha, vsigmoid(x); }
+FBP_INLINE vreal OP(sigmoid_backward)(vreal y, vreal alpha) { return (void)alpha, y * (1 - y); }
+
+FBP_INLINE vreal OP(tanh_forward)(vreal x, vreal alpha) { return (void)alpha, vtanh(x); }
+FBP_INLINE vreal OP(tanh_backward)(vreal y, vreal alpha) { return (void)alpha, (1 - y) * (1 + y); }
+
+// dst = f(src + bias), for a constant f.
+FBP_INLINE void OP(map_biased)(unary *f, const fbp_dense_output *args, fbp_size j, fbp_size rows, fbp_size cols,
+                               const real *src, fbp_size src_stride, real *dst, fbp_size dst_stride) {
+    const vreal alpha = vset((real)args->alpha);
+    const real *bias = args->bias ? (const real *)args->bias + j : NULL;
+    if (!bias && src_stride == cols && dst_stride == cols) cols *= rows, rows = rows > 0;
+    const fbp_size whole = cols / LANES * LANES;
+    const vtail tail = vtail_of(cols - whole);
+    for (fbp_size r = 0; r < rows; r++, src += src_stride, dst += dst_stride) {
+        for (fbp_size q = 0; q < whole; q += LANES) {
+            const vreal x = vload(src + q);
+            vstore(dst + q, f(bias ? x + vload(bias + q) : x, alpha));
+        }
+        if (whole < cols) {
+            const vreal x = vload_tail(src + whole, tail);
+            vstore_tail(dst + whole, f(bias ? x + vload_tail(bias + whole, tail) : x, alpha), tail);
+        }
+    }
+}
+
+// dst = src * f(output), for a constant f.
+FBP_INLINE void OP(map_derivative)(unary *f, const fbp_activation_backward *args, fbp_size i, fbp_size j, fbp_size rows,
+                                   fbp_size cols, const real *src, fbp_size src_stride, real *dst,
+                                   fbp_size dst_stride) {
+    const vreal alpha = vset((real)args->alpha);
+    const fbp_size stride = args->stride;
+    const real *y = (const real *)args->output + i * stride + j;
+    if (stride == cols && src_stride == cols && dst_stride == cols) cols *= rows, rows = rows > 0;
+    const fbp_size whole = cols / LANES * LANES;
+    const vtail tail = vtail_of(cols - whole);
+    for (fbp_size r = 0; r < rows; r++, src += src_stride, dst += dst_stride, y += stride) {
+        for (fbp_size q = 0; q < whole; q += LANES) vstore(dst + q, vload(src + q) * f(vload(y + q), alpha));
+        if (whole < cols)
+            vstore_tail(dst + whole, vload_tail(src + whole, tail) * f(vload_tail(y + whole, tail), alpha), tail);
+    }
+}
+
+static void OP(dense_output)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
+                             const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
+    (void)i;
+    const fbp_dense_output *args = arguments;
+    switch (args->activation) {
+#define ROW(id, forward, backward)                                                              \
+    case id:                                                                                    \
+        OP(map_biased)(OP(forward), args, j, rows, cols, src, src_stride, dst, dst_stride); \
+        break;
+        FBP_ACTIVATION_LIST(ROW)
+#undef ROW
+    }
+}
+
+static void OP(activation_backward)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
+                                    const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
+    const fbp_activation_backward *args = arguments;
+    switch (args->activation) {
+#define ROW(id, forward, backward)                                                                      \
+    case id:                                                                                            \
+        OP(map_derivative)(OP(backward), args, i, j, rows, cols, src, src_stride, dst, dst_stride); \
+        break;
+        FBP_ACTIVATION_LIST(ROW)
+#undef ROW
+    }
+}
+
+#undef unary

@@ -1,0 +1,143 @@
+// Floor 0. The C interface of the kernels: the only header that Cython sees.
+//
+// A kernel is a C function that works on plain pointers, on one thread, without Python, OpenMP or malloc. Each is
+// compiled once per ISA and per real type (float, double) from one source, and reached through a table, so that the
+// code above never branches on either. Matrices are row-major with a row stride counted in elements; where both
+// strides are free the argument names say so (`rs`, `cs`).
+//
+// Contract of every kernel: sizes are >= 0; inputs do not overlap outputs unless they are the same block; outside its
+// output nothing is written; the order of every sum is a function of the sizes alone.
+
+#ifndef FBP_KERNELS_H
+#define FBP_KERNELS_H
+#include <stddef.h>
+#include <stdint.h>
+
+typedef ptrdiff_t fbp_size;
+
+// Element types of arrays that cross the edge. The first two are the reals that kernels compute in.
+typedef enum { FBP_F32, FBP_F64, FBP_U8, FBP_I32 } fbp_dtype;
+
+// Elementwise activations, in the order of FBP_ACTIVATION_LIST (activation.h has one row each).
+typedef enum { FBP_LINEAR, FBP_RELU, FBP_LEAKY_RELU, FBP_SIGMOID, FBP_TANH } fbp_activation;
+
+typedef enum {
+    FBP_MEAN_SQUARED_ERROR,
+    FBP_MEAN_ABSOLUTE_ERROR,
+    FBP_BINARY_CROSSENTROPY,
+    FBP_BINARY_CROSSENTROPY_LOGITS,
+    FBP_CATEGORICAL_CROSSENTROPY,
+    FBP_CATEGORICAL_CROSSENTROPY_LOGITS
+} fbp_loss_kind;
+
+typedef enum { FBP_BINARY_ACCURACY, FBP_CATEGORICAL_ACCURACY } fbp_metric_kind;
+
+typedef enum { FBP_SGD, FBP_MOMENTUM, FBP_NESTEROV, FBP_ADAM } fbp_update_kind;
+
+// A block function works on rows x cols elements that stand at (i, j) of a larger matrix: it reads `src`, writes `dst`
+// (both point at the block; they may be the same) and finds its other operands in `args`, by i and j. GEMM calls one on
+// each finished block while that is still in L1; an op calls the same one on a whole matrix.
+typedef void (*fbp_block_fn)(const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+                          fbp_size src_stride, void *dst, fbp_size dst_stride);
+
+// c = finish(a @ b).  a: (m, k), b: (k, n), any strides; c: (m, n), rows contiguous.
+typedef struct {
+    fbp_size m, n, k;
+    const void *a;
+    fbp_size a_rs, a_cs;
+    const void *b;
+    fbp_size b_rs, b_cs;
+    void *c;  // OUT, or NULL when `finish` uses up the product block by block (then k <= fbp_kernels.gemm_depth)
+    fbp_size c_rs;
+    fbp_block_fn finish;    // or NULL
+    fbp_block_fn prefetch;  // or NULL: asks for what `finish` will read, before the block is computed
+    const void *finish_args;
+} fbp_gemm;
+
+// dst = activation(src + bias)
+typedef struct {
+    const void *bias;  // (cols,) or NULL
+    fbp_activation activation;
+    double alpha;  // leaky_relu: the slope below zero
+} fbp_dense_output;
+
+// dst = src * activation'(.), the derivative taken from the activation's output
+typedef struct {
+    const void *output;  // (rows, cols)
+    fbp_size stride;
+    fbp_activation activation;
+    double alpha;
+} fbp_activation_backward;
+
+// weight -= f(gradient, state); src is the gradient, dst is not used.
+typedef struct {
+    fbp_update_kind kind;
+    void *weight;     // IN OUT (rows, cols)
+    void *state[2];   // IN OUT (rows, cols): velocity | first and second moment | NULL
+    fbp_size stride;  // of weight and state
+    double rate;      // step size; Adam: with both bias corrections in it
+    double momentum;  // SGD; Adam: beta_1
+    double decay;     // Adam: beta_2
+    double epsilon;
+} fbp_update;
+
+// One row of loss and gradient for each row of predictions.
+typedef struct {
+    fbp_loss_kind kind;
+    fbp_size rows, cols;
+    const void *prediction;  // (rows, cols): outputs, or logits for the _LOGITS kinds
+    fbp_size prediction_stride;
+    const void *target;  // (rows, cols), or NULL when labels are given
+    fbp_size target_stride;
+    const int32_t *labels;  // (rows,) class indices, or NULL
+    void *value;            // OUT (rows,) or NULL
+    void *gradient;         // OUT (rows, cols) or NULL: d value / d prediction times scale
+    fbp_size gradient_stride;
+    double scale;
+} fbp_loss;
+
+// One number for each row of predictions: 1 for a right one, else 0 (binary: the share of right columns).
+typedef struct {
+    fbp_metric_kind kind;
+    fbp_size rows, cols;
+    const void *prediction;  // (rows, cols)
+    fbp_size prediction_stride;
+    const void *target;  // (rows, cols) or NULL
+    fbp_size target_stride;
+    const int32_t *labels;  // (rows,) or NULL
+    void *value;            // OUT (rows,)
+    double threshold;       // binary: predictions above it count as 1
+} fbp_metric;
+
+// dst[i, j] = src[index[i], j] * scale, converted.  index NULL means rows 0, 1, 2, ...
+typedef struct {
+    fbp_dtype src_dtype;
+    const void *src;
+    fbp_size src_rs, src_cs;
+    const int64_t *index;  // (rows,) or NULL
+    fbp_size rows, cols;
+    void *dst;
+    fbp_size dst_stride;
+    double scale;
+} fbp_gather;
+
+// One table per ISA and real type. fbp_kernel_list.h has one line a kernel.
+typedef struct {
+    const char *isa;
+    fbp_size vector_bytes;
+    fbp_size gemm_rows;   // tile height: shares of rows are best cut at its multiples
+    fbp_size gemm_depth;  // largest k that fbp_gemm takes with c == NULL
+#define FBP_KERNEL(result, name, parameters) result(*name) parameters;
+#include "fbp_kernel_list.h"
+#undef FBP_KERNEL
+} fbp_kernels;
+
+// dispatch.c
+int fbp_isa_count(void);
+const char *fbp_isa_name(int isa);
+int fbp_isa_supported(int isa);  // does this CPU have it?
+int fbp_isa_best(void);
+const fbp_kernels *fbp_isa_kernels(int isa, fbp_dtype real_type);
+const char *fbp_compiler(void);
+
+#endif

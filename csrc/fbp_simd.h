@@ -1,0 +1,179 @@
+// Floor 0. The vector type of one real type on one ISA, and the few operations that C itself lacks.
+//
+// Included once a real type (see kernels.c), with `real`, `OP(name)` and FBP_REAL_BITS defined. Everything that is
+// arithmetic uses C's operators on `vreal` (GCC and Clang vector extensions); what they cannot say (a fused
+// multiply-add, a square root, a partial load) is said here and nowhere else: this is the only file with ISA #ifs.
+//
+// FBP_VECTOR_BYTES is the width of `vreal`. FBP_GROUP vectors make 64 bytes, the fixed virtual width that every lane
+// reduction uses, so that a sum has the same order, hence the same bits, on every ISA.
+
+#ifndef FBP_SIMD_ONCE
+#define FBP_SIMD_ONCE
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include "fbp_kernels.h"
+
+#if defined(__AVX512F__) || defined(__AVX2__) || defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+#define FBP_INLINE static inline __attribute__((always_inline, unused))
+#define FBP_LOCAL static __attribute__((unused))
+#define FBP_GROUP (64 / FBP_VECTOR_BYTES)
+
+#if FBP_VECTOR_BYTES == 64 && defined(__AVX512F__)
+#define FBP_AVX512 1
+#elif FBP_VECTOR_BYTES == 32 && defined(__AVX2__)
+#define FBP_AVX2 1
+#elif FBP_VECTOR_BYTES == 16 && defined(__ARM_NEON) && defined(__aarch64__)
+#define FBP_NEON 1
+#elif FBP_VECTOR_BYTES == 16 && defined(__SSE2__)
+#define FBP_SSE2 1
+#elif FBP_VECTOR_BYTES == 64 && defined(__AVX2__)
+#define FBP_AVX2_PAIR 1  // the 64-byte code path on a 32-byte machine: for tests, not for speed
+#endif
+
+#define vreal OP(vreal)
+#define vint OP(vint)
+#define vtail OP(vtail)
+#define LANES ((fbp_size)(FBP_VECTOR_BYTES / sizeof(real)))
+#define vset OP(vset)
+#define vload OP(vload)
+#define vstore OP(vstore)
+#define vtail_of OP(vtail_of)
+#define vload_tail OP(vload_tail)
+#define vstore_tail OP(vstore_tail)
+#define vfma OP(vfma)
+#define vsqrt OP(vsqrt)
+#define vselect OP(vselect)
+#define vmax OP(vmax)
+#define vmin OP(vmin)
+#define vabs OP(vabs)
+#endif
+
+typedef real vreal __attribute__((vector_size(FBP_VECTOR_BYTES)));
+#if FBP_REAL_BITS == 32
+typedef int32_t vint __attribute__((vector_size(FBP_VECTOR_BYTES)));
+#define MM(name) name##_ps
+#else
+typedef int64_t vint __attribute__((vector_size(FBP_VECTOR_BYTES)));
+#define MM(name) name##_pd
+#endif
+
+FBP_INLINE vreal vset(real x) { return x - (vreal){0}; }
+
+FBP_INLINE vreal vload(const real *p) {
+    vreal v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+FBP_INLINE void vstore(real *p, vreal v) { memcpy(p, &v, sizeof v); }
+
+// mask ? a : b, lane by lane; mask comes from a comparison (all ones or all zeros).
+FBP_INLINE vreal vselect(vint mask, vreal a, vreal b) {
+#if FBP_SSE2 && FBP_REAL_BITS == 64
+    // GCC 12 would turn the select into a comparison of 64-bit integers, which SSE2 lacks, and stop with an internal error.
+    __asm__("" : "+x"(mask));
+#endif
+    return (vreal)(((vint)a & mask) | ((vint)b & ~mask));
+}
+
+// The larger / smaller of a and b; where either is NaN, b.
+FBP_INLINE vreal vmax(vreal a, vreal b) { return vselect(a > b, a, b); }
+FBP_INLINE vreal vmin(vreal a, vreal b) { return vselect(a < b, a, b); }
+
+FBP_INLINE vreal vabs(vreal a) {
+    const vint sign = (vint)vset((real)-0.0);
+    return (vreal)((vint)a & ~sign);
+}
+
+// A partial vector: the first n lanes, 0 < n <= LANES. Loads fill the rest with zeros; stores leave the rest untouched.
+#if FBP_AVX512 && FBP_REAL_BITS == 32
+typedef __mmask16 vtail;
+#elif FBP_AVX512
+typedef __mmask8 vtail;
+#elif FBP_AVX2
+typedef __m256i vtail;
+#else
+typedef fbp_size vtail;
+#endif
+
+FBP_INLINE vtail vtail_of(fbp_size n) {
+#if FBP_AVX512
+    return (vtail)((1u << n) - 1u);
+#elif FBP_AVX2 && FBP_REAL_BITS == 32
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+#elif FBP_AVX2
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+#else
+    return n;
+#endif
+}
+
+FBP_INLINE vreal vload_tail(const real *p, vtail tail) {
+#if FBP_AVX512
+    return (vreal)MM(_mm512_maskz_loadu)(tail, p);
+#elif FBP_AVX2
+    return (vreal)MM(_mm256_maskload)(p, tail);
+#else
+    vreal v = {0};
+    memcpy(&v, p, (size_t)tail * sizeof(real));
+    return v;
+#endif
+}
+
+FBP_INLINE void vstore_tail(real *p, vreal v, vtail tail) {
+#if FBP_AVX512
+    MM(_mm512_mask_storeu)(p, tail, v);
+#elif FBP_AVX2
+    MM(_mm256_maskstore)(p, tail, v);
+#else
+    memcpy(p, &v, (size_t)tail * sizeof(real));
+#endif
+}
+
+// a * b + c: one rounding where the ISA has FMA, two on plain SSE2.
+FBP_INLINE vreal vfma(vreal a, vreal b, vreal c) {
+#if FBP_AVX512
+    return (vreal)MM(_mm512_fmadd)(a, b, c);
+#elif FBP_AVX2
+    return (vreal)MM(_mm256_fmadd)(a, b, c);
+#elif FBP_AVX2_PAIR
+    typedef real half __attribute__((vector_size(32)));
+    half x[2], y[2], z[2];
+    vreal r;
+    memcpy(x, &a, sizeof a), memcpy(y, &b, sizeof b), memcpy(z, &c, sizeof c);
+    for (int i = 0; i < 2; i++) z[i] = (half)MM(_mm256_fmadd)(x[i], y[i], z[i]);
+    memcpy(&r, z, sizeof r);
+    return r;
+#elif FBP_NEON && FBP_REAL_BITS == 32
+    return (vreal)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#elif FBP_NEON
+    return (vreal)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+FBP_INLINE vreal vsqrt(vreal a) {
+#if FBP_AVX512
+    return (vreal)MM(_mm512_sqrt)(a);
+#elif FBP_AVX2
+    return (vreal)MM(_mm256_sqrt)(a);
+#elif FBP_NEON && FBP_REAL_BITS == 32
+    return (vreal)vsqrtq_f32((float32x4_t)a);
+#elif FBP_NEON
+    return (vreal)vsqrtq_f64((float64x2_t)a);
+#elif FBP_SSE2
+    return (vreal)MM(_mm_sqrt)(a);
+#else
+    for (fbp_size i = 0; i < LANES; i++) a[i] = FBP_REAL_BITS == 32 ? __builtin_sqrtf((float)a[i]) : __builtin_sqrt(a[i]);
+    return a;
+#endif
+}
+
+#undef MM

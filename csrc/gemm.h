@@ -1,0 +1,253 @@
+// Floor 0. GEMM: c = finish(a @ b) for one share of c, on one thread.
+//
+// Why it gives the same bits however it is cut: each output is one chain of fused multiply-adds over k, in order,
+// starting from zero. Between two blocks of k the chain rests in memory, in the real type itself, so nothing is rounded
+// that would not be. Tile shape, block sizes, packing and the share of c are therefore free choices, for speed alone.
+//
+// How it is cut.  A tile of c (up to TILE_ROWS rows, up to tile_vectors[rows] vectors) stays in registers over a block
+// of k.  A block of b (k x columns) that fits L1 is swept over all rows of a before the next one is touched; `finish`
+// runs on each strip of finished rows of that sweep, in L1.  b is read where it lies if it is small, or if there are too
+// few rows to pay for packing; else, and whenever its columns are not contiguous, it is packed into panels.
+
+#ifndef FBP_GEMM_ONCE
+#define FBP_GEMM_ONCE
+#define TILE_ROWS 6
+#define TILE_VECTORS_MAX 8
+#define L1_BYTES 16384           // what a swept block of b may take of L1
+#define A_BLOCK_BYTES (192 << 10)  // packed block of a: L2
+#define B_BLOCK_BYTES (1 << 20)    // packed block of b: L3
+#define DEPTH 256                // longest block of k when b is packed
+#define ROWS_WORTH_PACKING 48
+
+// The tiles that exist, (rows, vectors): accumulators, one row of b and one element of a have to fit the registers.
+#if FBP_AVX512 || FBP_NEON
+#define TILE_SHAPES(X)                                                                                          \
+    X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5)     \
+    X(2, 6) X(2, 7) X(2, 8) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(3, 5) X(3, 6) X(4, 1) X(4, 2) X(4, 3) X(4, 4)     \
+    X(4, 5) X(4, 6) X(5, 1) X(5, 2) X(5, 3) X(5, 4) X(6, 1) X(6, 2) X(6, 3) X(6, 4)
+static const fbp_size tile_vectors[TILE_ROWS + 1] = {0, 8, 8, 6, 6, 4, 4};  // the widest of each height
+#else
+#define TILE_SHAPES(X)                                                                                          \
+    X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5)     \
+    X(2, 6) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
+static const fbp_size tile_vectors[TILE_ROWS + 1] = {0, 8, 6, 4, 3, 2, 2};  // the widest of each height
+#endif
+#if FBP_AVX512 || FBP_AVX2
+#define HAS_MASKED_LOAD 1
+#else
+#define HAS_MASKED_LOAD 0
+#endif
+
+FBP_INLINE fbp_size smaller(fbp_size a, fbp_size b) { return a < b ? a : b; }
+FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
+FBP_INLINE fbp_size ceil_div(fbp_size a, fbp_size b) { return (a + b - 1) / b; }
+// n in equal parts of at most `most`: the size of each but the last, >= 1.
+FBP_INLINE fbp_size even_part(fbp_size n, fbp_size most) { return n ? ceil_div(n, ceil_div(n, most)) : 1; }
+#endif
+
+#define tile_args OP(tile_args)
+#define gemm_plan OP(gemm_plan)
+
+typedef struct {
+    fbp_size k;
+    const real *a;
+    fbp_size a_rs, a_cs;
+    const real *b;
+    fbp_size b_rs;
+    real *c;
+    fbp_size c_rs;
+    fbp_size tail;  // columns of the last vector
+    int fresh;      // start the chains from zero, not from c
+} tile_args;
+
+// The micro-kernel, for constant `rows`, `vectors` and `partial` (is the last vector a partial one?).
+FBP_INLINE void OP(tile)(const tile_args *t, const int rows, const int vectors, const int partial) {
+    vreal acc[TILE_ROWS][TILE_VECTORS_MAX], bv[TILE_VECTORS_MAX];
+    const vtail tail = vtail_of(partial ? t->tail : LANES);
+    const fbp_size a_rs = t->a_rs, a_cs = t->a_cs, b_rs = t->b_rs, c_rs = t->c_rs;
+    const real *a = t->a, *b = t->b;
+    real *c = t->c;
+#define EACH_ROW _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)
+#define EACH_VECTOR _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++)
+#define IS_TAIL (partial && v == vectors - 1)
+    if (t->fresh) {
+        EACH_ROW EACH_VECTOR acc[r][v] = (vreal){0};
+    } else {
+        EACH_ROW EACH_VECTOR {
+            const real *at = c + r * c_rs + v * LANES;
+            acc[r][v] = IS_TAIL ? vload_tail(at, tail) : vload(at);
+        }
+    }
+    for (fbp_size p = 0; p < t->k; p++, a += a_cs, b += b_rs) {
+        EACH_VECTOR bv[v] = IS_TAIL && HAS_MASKED_LOAD ? vload_tail(b + v * LANES, tail) : vload(b + v * LANES);
+        EACH_ROW {
+            const vreal av = vset(a[r * a_rs]);
+            EACH_VECTOR acc[r][v] = vfma(av, bv[v], acc[r][v]);
+        }
+    }
+    EACH_ROW EACH_VECTOR {
+        real *at = c + r * c_rs + v * LANES;
+        if (IS_TAIL)
+            vstore_tail(at, acc[r][v], tail);
+        else
+            vstore(at, acc[r][v]);
+    }
+#undef EACH_ROW
+#undef EACH_VECTOR
+#undef IS_TAIL
+}
+
+#define TILE(r, v)                                                                  \
+    FBP_LOCAL void OP(tile_##r##x##v)(const tile_args *t) { OP(tile)(t, r, v, 0); } \
+    FBP_LOCAL void OP(tile_##r##x##v##_tail)(const tile_args *t) { OP(tile)(t, r, v, 1); }
+TILE_SHAPES(TILE)
+#undef TILE
+#define TILE(r, v) [r][v] = {OP(tile_##r##x##v), OP(tile_##r##x##v##_tail)},
+static void (*const OP(tiles)[TILE_ROWS + 1][TILE_VECTORS_MAX + 1][2])(const tile_args *) = {TILE_SHAPES(TILE)};
+#undef TILE
+
+// How one call is cut.
+typedef struct {
+    const fbp_gemm *g;
+    fbp_size tile_rows, panel;        // rows and columns of a tile
+    fbp_size depth, rows, cols;       // blocks of k, m and n
+    int pack_a, pack_b;
+    real *a_pack, *b_pack, *strip;    // scratch
+} gemm_plan;
+
+// What is being multiplied now: rows [i, i + m) by columns [j, j + n), over k steps.
+typedef struct {
+    fbp_size i, m, j, n, k;
+    const real *a;  // at (i, 0)
+    fbp_size a_rs, a_cs;
+    const real *b;  // at (0, j), or its panels
+    int first, last;  // block of k
+} OP(block);
+
+static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *scratch) {
+    const fbp_size size = sizeof(real), l1 = L1_BYTES / size;
+    gemm_plan plan = {.g = g};
+    plan.tile_rows = even_part(m, TILE_ROWS);
+    plan.panel = tile_vectors[plan.tile_rows] * LANES;
+    const int readable = g->b_cs == 1 && (HAS_MASKED_LOAD || n % LANES == 0);
+    const int fits = g->k * g->b_rs <= 2 * l1 - l1 / 2;
+    const int few_rows = m < ROWS_WORTH_PACKING && g->c;
+    plan.pack_b = !(readable && (fits || few_rows || m <= plan.tile_rows));
+    if (plan.pack_b)
+        plan.depth = even_part(g->k, DEPTH);
+    else if (fits || m <= plan.tile_rows)
+        plan.depth = larger(g->k, 1);
+    else
+        plan.depth = even_part(g->k, larger(l1 / larger(g->b_rs, 1), 16));
+    const fbp_size panels = larger(B_BLOCK_BYTES / size / (plan.depth * plan.panel), 1);
+    plan.cols = plan.pack_b ? smaller(panels * plan.panel, ceil_div(larger(n, 1), plan.panel) * plan.panel) : larger(n, 1);
+    plan.pack_a = m > TILE_ROWS && n > 8 * plan.panel && g->k > 1 && plan.pack_b;
+    plan.rows = plan.pack_a ? larger(A_BLOCK_BYTES / size / plan.depth / plan.tile_rows, 1) * plan.tile_rows : larger(m, 1);
+    plan.strip = scratch;
+    plan.a_pack = plan.strip + TILE_ROWS * larger(l1, plan.panel);
+    plan.b_pack = plan.a_pack + (plan.pack_a ? plan.depth * smaller(plan.rows, m) : 0);
+    return plan;
+}
+
+// a[0:m, 0:k] to panels of `height` rows, each k steps of `height` neighbours.
+static void OP(pack_a)(real *to, const real *a, fbp_size a_rs, fbp_size a_cs, fbp_size m, fbp_size k, fbp_size height) {
+    for (fbp_size i = 0; i < m; i += height) {
+        const fbp_size h = smaller(height, m - i);
+        for (fbp_size p = 0; p < k; p++)
+            for (fbp_size r = 0; r < h; r++) to[p * h + r] = a[(i + r) * a_rs + p * a_cs];
+        to += k * h;
+    }
+}
+
+// b[0:k, 0:n] to panels of `width` columns, each k rows of `width` neighbours; the last panel is filled with zeros up to
+// whole vectors.
+static void OP(pack_b)(real *to, const real *b, fbp_size b_rs, fbp_size b_cs, fbp_size k, fbp_size n, fbp_size width) {
+    for (fbp_size j = 0; j < n; j += width, to += k * width) {
+        const fbp_size w = smaller(width, n - j), whole = w / LANES * LANES, filled = ceil_div(w, LANES) * LANES;
+        const real *from = b + j * b_cs;
+        for (fbp_size p = 0; p < k; p++, from += b_rs) {
+            real *row = to + p * width;
+            if (b_cs == 1) {
+                for (fbp_size q = 0; q < whole; q += LANES) vstore(row + q, vload(from + q));
+                for (fbp_size q = whole; q < w; q++) row[q] = from[q];
+            } else {
+                for (fbp_size q = 0; q < w; q++) row[q] = from[q * b_cs];
+            }
+            for (fbp_size q = w; q < filled; q++) row[q] = 0;
+        }
+    }
+}
+
+// One strip: rows [i, i + h) of the sweep's columns [j, j + w), tile by tile, then `finish`.
+static void OP(strip)(const gemm_plan *plan, const OP(block) *at, fbp_size i, fbp_size h, fbp_size j, fbp_size w) {
+    const fbp_gemm *g = plan->g;
+    real *c = g->c ? (real *)g->c + (at->i + i) * g->c_rs + at->j + j : plan->strip;
+    const fbp_size c_rs = g->c ? g->c_rs : w;
+    tile_args t = {.k = at->k, .a = at->a + i * at->a_rs, .a_rs = at->a_rs, .a_cs = at->a_cs, .c_rs = c_rs};
+    if (plan->pack_a) t.a = at->a + i * at->k, t.a_rs = 1, t.a_cs = h;
+    t.fresh = at->first;
+    if (at->last && g->prefetch) g->prefetch(g->finish_args, at->i + i, at->j + j, h, w, c, c_rs, c, c_rs);
+    for (fbp_size q = 0; q < w; q += plan->panel) {
+        const fbp_size width = smaller(plan->panel, w - q), vectors = ceil_div(width, LANES);
+        t.tail = width - (vectors - 1) * LANES;
+        t.b = plan->pack_b ? at->b + (j + q) * at->k : at->b + j + q;
+        t.b_rs = plan->pack_b ? plan->panel : g->b_rs;
+        t.c = c + q;
+        OP(tiles)[h][vectors][t.tail < LANES](&t);
+    }
+    if (at->last && g->finish) g->finish(g->finish_args, at->i + i, at->j + j, h, w, c, c_rs, c, c_rs);
+}
+
+// Multiplies one block of a by one of b, as much of b at a time as fits L1.
+static void OP(sweep)(const gemm_plan *plan, const OP(block) *at) {
+    const fbp_size fits = ceil_div(L1_BYTES / (fbp_size)sizeof(real) / larger(at->k, 1), plan->panel) * plan->panel;
+    const fbp_size step = smaller(larger(fits, plan->panel), at->n);
+    for (fbp_size j = 0; j < at->n; j += step) {
+        const fbp_size w = smaller(step, at->n - j);
+        for (fbp_size i = 0; i < at->m; i += plan->tile_rows)
+            OP(strip)(plan, at, i, smaller(plan->tile_rows, at->m - i), j, w);
+    }
+}
+
+static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
+                     void *scratch) {
+    if (row_begin >= row_end || col_begin >= col_end) return;
+    const gemm_plan plan = OP(plan_gemm)(g, row_end - row_begin, col_end - col_begin, scratch);
+    const real *a = g->a, *b = g->b;
+    OP(block) at = {0};
+    for (at.j = col_begin; at.j < col_end; at.j += plan.cols) {
+        at.n = smaller(plan.cols, col_end - at.j);
+        for (fbp_size p = 0; p == 0 || p < g->k; p += plan.depth) {
+            at.k = smaller(plan.depth, g->k - p);
+            at.first = p == 0;
+            at.last = p + plan.depth >= g->k;
+            at.b = b + p * g->b_rs + at.j * g->b_cs;
+            if (plan.pack_b) {
+                OP(pack_b)(plan.b_pack, at.b, g->b_rs, g->b_cs, at.k, at.n, plan.panel);
+                at.b = plan.b_pack;
+            }
+            for (at.i = row_begin; at.i < row_end; at.i += plan.rows) {
+                at.m = smaller(plan.rows, row_end - at.i);
+                at.a = a + at.i * g->a_rs + p * g->a_cs;
+                at.a_rs = g->a_rs, at.a_cs = g->a_cs;
+                if (plan.pack_a) {
+                    OP(pack_a)(plan.a_pack, at.a, at.a_rs, at.a_cs, at.m, at.k, plan.tile_rows);
+                    at.a = plan.a_pack;
+                }
+                OP(sweep)(&plan, &at);
+            }
+        }
+    }
+}
+
+// Bytes of scratch that a share of at most m x n of a product over k can need.
+static fbp_size OP(gemm_scratch)(fbp_size m, fbp_size n, fbp_size k) {
+    const fbp_size size = sizeof(real), widest = TILE_VECTORS_MAX * LANES, depth = smaller(k, DEPTH);
+    const fbp_size strip = TILE_ROWS * larger(L1_BYTES / size, widest);
+    const fbp_size a = smaller(depth * m, A_BLOCK_BYTES / size + depth * TILE_ROWS);
+    const fbp_size b = depth * smaller(ceil_div(n, widest) * widest + widest, B_BLOCK_BYTES / size / larger(depth, 1) + widest);
+    return (strip + a + b) * size;
+}
+
+#undef tile_args
+#undef gemm_plan

@@ -1,0 +1,107 @@
+// Floor 0. Sums in one fixed order, and the group: 64 bytes of lanes, whatever the vector width of the ISA.
+//
+// A reduction over lanes keeps one partial result for each of the lanes of a group and folds them as a tree at the end.
+// A group is FBP_GROUP vectors, so its order, hence its bits, does not depend on the ISA.
+
+#ifndef FBP_REDUCE_ONCE
+#define FBP_REDUCE_ONCE
+#define group OP(group)
+#define GROUP_LANES ((fbp_size)(64 / sizeof(real)))
+#define EACH_PART for (int g = 0; g < FBP_GROUP; g++)
+#endif
+
+typedef struct {
+    vreal v[FBP_GROUP];
+} group;
+
+// True in the first n lanes (n may be negative, or larger than a vector). Lanes are numbered in reals: 64-bit integer
+// comparisons are not in SSE2.
+FBP_INLINE vint OP(lanes_before)(fbp_size n) {
+    vreal lane;
+    for (fbp_size i = 0; i < LANES; i++) lane[i] = (real)i;
+    return lane < (real)n;
+}
+
+FBP_INLINE group OP(group_of)(real x) {
+    group a;
+    EACH_PART a.v[g] = vset(x);
+    return a;
+}
+
+// The first n elements at p (all lanes if n is larger); the lanes behind them hold `fill`.
+FBP_INLINE group OP(group_load)(const real *p, fbp_size n, real fill) {
+    group a;
+    EACH_PART {
+        const fbp_size left = n - g * LANES;
+        if (left >= LANES)
+            a.v[g] = vload(p + g * LANES);
+        else if (left > 0)
+            a.v[g] = vselect(OP(lanes_before)(left), vload_tail(p + g * LANES, vtail_of(left)), vset(fill));
+        else
+            a.v[g] = vset(fill);
+    }
+    return a;
+}
+
+FBP_INLINE void OP(group_store)(real *p, group a, fbp_size n) {
+    EACH_PART {
+        const fbp_size left = n - g * LANES;
+        if (left >= LANES)
+            vstore(p + g * LANES, a.v[g]);
+        else if (left > 0)
+            vstore_tail(p + g * LANES, a.v[g], vtail_of(left));
+    }
+}
+
+FBP_INLINE real OP(group_sum)(group a) {
+    real x[64 / sizeof(real)];
+    memcpy(x, &a, sizeof x);
+    for (fbp_size w = GROUP_LANES / 2; w; w /= 2)
+        for (fbp_size i = 0; i < w; i++) x[i] += x[i + w];
+    return x[0];
+}
+
+FBP_INLINE real OP(group_max)(group a) {
+    real x[64 / sizeof(real)];
+    memcpy(x, &a, sizeof x);
+    for (fbp_size w = GROUP_LANES / 2; w; w /= 2)
+        for (fbp_size i = 0; i < w; i++) x[i] = x[i] > x[i + w] ? x[i] : x[i + w];
+    return x[0];
+}
+
+// out[j] = x[0, j] + x[1, j] + ..., one chain a column.
+static void OP(column_sum)(fbp_size rows, fbp_size cols, const void *source, fbp_size stride, void *out) {
+    enum { WIDE = 4 };
+    for (fbp_size j = 0; j < cols; j += WIDE * LANES) {
+        const real *x = (const real *)source + j;
+        real *y = (real *)out + j;
+        if (cols - j >= WIDE * LANES) {
+            vreal acc[WIDE] = {{0}};
+            for (fbp_size i = 0; i < rows; i++, x += stride)
+                for (int w = 0; w < WIDE; w++) acc[w] += vload(x + w * LANES);
+            for (int w = 0; w < WIDE; w++) vstore(y + w * LANES, acc[w]);
+            continue;
+        }
+        for (fbp_size q = 0; q < cols - j; q += LANES) {
+            const fbp_size left = cols - j - q;
+            const vtail tail = vtail_of(left < LANES ? left : LANES);
+            vreal acc = {0};
+            for (fbp_size i = 0; i < rows; i++)
+                acc += left < LANES ? vload_tail(x + i * stride + q, tail) : vload(x + i * stride + q);
+            if (left < LANES)
+                vstore_tail(y + q, acc, tail);
+            else
+                vstore(y + q, acc);
+        }
+    }
+}
+
+// x[0] + ... + x[n - 1] in double, as eight interleaved chains folded at the end.
+static double OP(sum)(fbp_size n, const void *source) {
+    const real *x = source;
+    double chain[8] = {0};
+    for (fbp_size i = 0; i < n; i++) chain[i % 8] += (double)x[i];
+    for (int w = 4; w; w /= 2)
+        for (int i = 0; i < w; i++) chain[i] += chain[i + w];
+    return chain[0];
+}
