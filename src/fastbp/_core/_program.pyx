@@ -1,0 +1,227 @@
+# Floor 1. The program: phases of ops, and the team that runs them step after step.
+#
+# Design
+# (a) A phase is cut into slices. A slice runs all ops of the phase on its own share, so what one op wrote the next finds
+#     in cache. Slices of a phase are independent; between phases everything of the earlier one is done.
+# (b) There is no barrier for threads, only for work: a phase is over when its slices are done, whoever did them. Each
+#     thread starts with a range of slices that is always the same (its part of the weights stays in its cache) and
+#     takes from the others' ranges when its own is empty. A thread that the host keeps off its core delays nobody but
+#     the slice it holds.
+# (c) A claim is one word, phase number and next slice, changed by compare-and-swap. Phase numbers only grow, so a thread
+#     that comes late finds a newer number and moves on; nothing has to be reset under its feet.
+# (d) Waiting spins for some microseconds, then yields: both cores are ours on a quiet machine, neither may be elsewhere.
+# (e) With one thread there are no atomics at all. The slices differ, the bits do not.
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from ._kernels cimport kernels_of
+from ._ops cimport Op, OpFn, Share
+from ._team cimport *
+
+from . import _memory
+
+import numpy as np
+
+cdef enum:
+    SLICE_BITS = 20
+    SPINS = 2000
+
+cdef struct Call:
+    OpFn fn
+    const void* args
+
+cdef struct Phase:
+    Call* calls
+    Py_ssize_t count
+    bint by_rows
+    Py_ssize_t slice_rows         # by rows: rows of a slice at most
+    Py_ssize_t slices_per_thread  # else
+
+cdef struct Run:                  # one call of Program.run
+    const Phase* phases
+    Py_ssize_t phase_count, batch
+    Py_ssize_t first, rows
+    const double* rates           # (steps,) or NULL
+    int threads
+    unsigned long long end        # phases to run in all: steps * phase_count
+    char* scratch                 # (threads, scratch_bytes)
+    Py_ssize_t scratch_bytes
+    fbp_counter* current          # number of the phase that runs now
+    fbp_counter* done             # its slices that are done
+    fbp_counter* claims           # (threads,) phase number << SLICE_BITS | slices taken of that thread's range
+
+
+cdef Py_ssize_t batch_rows(const Run* run, unsigned long long number) noexcept nogil:
+    cdef Py_ssize_t step = <Py_ssize_t> (number // <unsigned long long> run.phase_count)
+    return min(run.batch, run.rows - step * run.batch)
+
+
+cdef Py_ssize_t slice_count(const Run* run, unsigned long long number) noexcept nogil:
+    cdef const Phase* phase = &run.phases[number % <unsigned long long> run.phase_count]
+    cdef Py_ssize_t rows, slices
+    if not phase.by_rows:
+        return run.threads * phase.slices_per_thread if run.threads > 1 else 1
+    rows = batch_rows(run, number)
+    slices = (rows + phase.slice_rows - 1) // phase.slice_rows
+    slices = (slices + run.threads - 1) // run.threads * run.threads
+    return max(1, min(slices, rows, (1 << SLICE_BITS) - 1))
+
+
+cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index, Py_ssize_t count,
+                    int rank) noexcept nogil:
+    cdef const Phase* phase = &run.phases[number % <unsigned long long> run.phase_count]
+    cdef Py_ssize_t step = <Py_ssize_t> (number // <unsigned long long> run.phase_count), i
+    cdef Share share
+    share.rows = batch_rows(run, number)
+    share.first = run.first + step * run.batch
+    share.rate = run.rates[step] if run.rates else 0
+    share.index, share.count = index, count
+    share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
+    share.scratch = run.scratch + rank * run.scratch_bytes
+    for i in range(phase.count):
+        phase.calls[i].fn(phase.calls[i].args, &share)
+
+
+cdef void run_alone(const Run* run) noexcept nogil:
+    cdef unsigned long long number
+    cdef Py_ssize_t index, count
+    for number in range(run.end):
+        count = slice_count(run, number)
+        for index in range(count):
+            run_slice(run, number, index, count, 0)
+
+
+# Opens phase `number` for claims.
+cdef void open_phase(const Run* run, unsigned long long number) noexcept nogil:
+    cdef int rank
+    fbp_write(run.done, 0)
+    for rank in range(run.threads):
+        fbp_write(&run.claims[rank], number << SLICE_BITS)
+    fbp_write(run.current, number)
+
+
+# Takes slices of phase `number` until none is left to take: first of the thread's own range, then of the others'.
+cdef void work_on_phase(const Run* run, unsigned long long number, int rank) noexcept nogil:
+    cdef unsigned long long claim
+    cdef Py_ssize_t count = slice_count(run, number), low, high, index
+    cdef int i, owner
+    for i in range(run.threads):
+        owner = (rank + i) % run.threads
+        low = count * owner // run.threads
+        high = count * (owner + 1) // run.threads
+        while True:
+            claim = fbp_read(&run.claims[owner])
+            index = low + <Py_ssize_t> (claim & ((1 << SLICE_BITS) - 1))
+            if claim >> SLICE_BITS != number or index >= high:
+                break
+            if fbp_swap_if(&run.claims[owner], claim, claim + 1):
+                run_slice(run, number, index, count, rank)
+                if fbp_add_one(run.done) == <unsigned long long> count:
+                    open_phase(run, number + 1)
+
+
+cdef void work(void* context, int rank) noexcept nogil:
+    cdef const Run* run = <const Run*> context
+    cdef unsigned long long number = fbp_read(run.current)
+    cdef int spins
+    while number < run.end:
+        work_on_phase(run, number, rank)
+        spins = 0
+        while fbp_read(run.current) == number:
+            if spins < SPINS:
+                spins += 1
+                fbp_pause()
+            else:
+                fbp_yield()
+        number = fbp_read(run.current)
+
+
+cdef class Program:
+    """Phases of ops, run for any number of steps without the GIL.
+
+    Parameters
+    ----------
+    phases : list of (slice_rows, slices_per_thread, list of Op)
+        The ops of a phase are all by rows or all not; see `Op.by_rows`.
+    batch : int
+        Rows of a step.
+    threads : int
+        Threads that the program has work for; run() uses no more.
+    """
+
+    cdef Phase* phases
+    cdef Call* calls
+    cdef readonly Py_ssize_t batch
+    cdef readonly int threads
+    cdef Py_ssize_t phase_count, scratch_bytes
+    cdef fbp_counter* counters
+    cdef object scratch, keep
+    cdef int scratch_threads
+
+    def __init__(self, phases, Py_ssize_t batch, int threads=1024):
+        cdef Op op
+        cdef Py_ssize_t i = 0, n = 0
+        self.batch, self.threads = batch, threads
+        self.keep = [list(ops) for _, _, ops in phases]
+        self.phase_count = len(phases)
+        self.phases = <Phase*> malloc(max(1, self.phase_count) * sizeof(Phase))
+        self.calls = <Call*> malloc(max(1, sum(map(len, self.keep))) * sizeof(Call))
+        if not self.phases or not self.calls:
+            raise MemoryError
+        for i, (slice_rows, slices_per_thread, ops) in enumerate(phases):
+            self.phases[i].calls = self.calls + n
+            self.phases[i].count = len(ops)
+            self.phases[i].slice_rows = slice_rows
+            self.phases[i].slices_per_thread = slices_per_thread
+            self.phases[i].by_rows = ops[0].by_rows
+            for op in ops:
+                self.calls[n].fn, self.calls[n].args = op.fn, op.args
+                self.scratch_bytes = max(self.scratch_bytes, (op.scratch + 4159) // 64 * 64)
+                n += 1
+
+    def __dealloc__(self):
+        free(self.phases)
+        free(self.calls)
+        free(self.counters)
+
+    cdef int reserve(self, int threads) except -1:
+        if threads > self.scratch_threads:
+            free(self.counters)
+            self.counters = <fbp_counter*> malloc((threads + 2) * sizeof(fbp_counter))
+            if not self.counters:
+                raise MemoryError
+            self.scratch = _memory.zeros(threads * self.scratch_bytes, np.uint8)
+            self.scratch_threads = threads
+        return 0
+
+    def run(self, Py_ssize_t first, Py_ssize_t rows, const double[::1] rates=None):
+        """Run the steps over rows [first, first + rows): `batch` rows each, the last one what is left.
+
+        Parameters
+        ----------
+        first, rows : int
+        rates : float64 array, optional
+            Step size of each step, for programs with updates.
+        """
+        cdef Run run
+        cdef Py_ssize_t steps = (rows + self.batch - 1) // self.batch
+        cdef Py_ssize_t address
+        if rows <= 0:
+            return
+        memset(&run, 0, sizeof(Run))
+        run.threads = min(team_size(), self.threads)
+        self.reserve(run.threads)
+        address = self.scratch.ctypes.data
+        run.phases, run.phase_count, run.batch = self.phases, self.phase_count, self.batch
+        run.first, run.rows = first, rows
+        run.rates = &rates[0] if rates is not None else NULL
+        run.end = <unsigned long long> (steps * self.phase_count)
+        run.scratch, run.scratch_bytes = <char*> address, self.scratch_bytes
+        run.current, run.done, run.claims = self.counters, self.counters + 1, self.counters + 2
+        with nogil:
+            if run.threads == 1:
+                run_alone(&run)
+            else:
+                open_phase(&run, 0)
+                run_team(work, &run, run.threads)

@@ -1,0 +1,20 @@
+# Floor 1. Running one function on a team of threads.
+
+cdef extern from "threads.h" nogil:
+    ctypedef struct fbp_counter:
+        pass
+    unsigned long long fbp_read(const fbp_counter* c)
+    void fbp_write(fbp_counter* c, unsigned long long v)
+    unsigned long long fbp_add_one(fbp_counter* c)
+    int fbp_swap_if(fbp_counter* c, unsigned long long expected, unsigned long long desired)
+    void fbp_pause()
+    void fbp_yield()
+    int omp_get_max_threads()
+    int omp_get_num_procs()
+    int FBP_HAS_OPENMP
+
+# Run by each of `size` threads at once, with its rank.
+ctypedef void (*TeamFn)(void* context, int rank) noexcept nogil
+
+cdef int team_size() noexcept
+cdef void run_team(TeamFn body, void* context, int size) noexcept nogil

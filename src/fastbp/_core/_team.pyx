@@ -1,0 +1,127 @@
+# Floor 1. How many threads, and running them.
+#
+# Design
+# (a) The number of threads is looked up at each call, not kept: set_num_threads(), else FASTBP_NUM_THREADS, else what
+#     OpenMP would use now (OMP_NUM_THREADS, CPU affinity). A limit that threadpoolctl put on OpenMP after import is a
+#     ceiling over all of them.
+# (b) Threads come from OpenMP's own pool, so that they are shared with the other OpenMP users of the process.
+# (c) A forked child inherits the pool's bookkeeping without its threads and would wait for them for ever. So a child of
+#     a process that has used the pool runs on its one thread; results are the same bits.
+# (d) Without OpenMP at build time every team has one member.
+
+import os
+import time
+
+import numpy as np
+
+from ._kernels cimport FBP_F32, kernels_of
+from cython.parallel cimport parallel, threadid
+
+cdef int _at_import = omp_get_max_threads()
+cdef int _requested = 0
+cdef bint _pool_used = False
+cdef bint _pool_lost = False
+
+
+def set_num_threads(n):
+    """Set the number of threads that kernels may use.
+
+    Parameters
+    ----------
+    n : int or None
+        At least 1. None returns to FASTBP_NUM_THREADS or OpenMP's default.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` is not an integer, or less than 1.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> fastbp.set_num_threads(2)
+    >>> fastbp.get_num_threads()
+    2
+    >>> fastbp.set_num_threads(None)
+    """
+    global _requested
+    _requested = 0 if n is None else _checked(n, "number of threads")
+
+
+def get_num_threads():
+    """Number of threads that the next call will use at most."""
+    return team_size()
+
+
+def has_openmp():
+    """Whether the package was built with OpenMP; without, everything runs on one thread."""
+    return bool(FBP_HAS_OPENMP)
+
+
+cdef int team_size() noexcept:
+    cdef int limit = omp_get_max_threads()
+    cdef int wanted = _requested if _requested else limit
+    if limit < _at_import:
+        wanted = min(wanted, limit)
+    return 1 if _pool_lost or not FBP_HAS_OPENMP else wanted
+
+
+cdef void run_team(TeamFn body, void* context, int size) noexcept nogil:
+    global _pool_used
+    if size == 1:
+        body(context, 0)
+        return
+    _pool_used = True
+    with parallel(num_threads=size):
+        body(context, threadid())
+
+
+cdef void _fma_chains(void* context, int rank) noexcept nogil:
+    cdef double* flops = <double*> context
+    flops[8 * rank] = kernels_of(FBP_F32).fma_chains(200_000)
+
+
+def fma_peak(int threads, double seconds=0.1):
+    """What the FMA units reach from registers alone, in float32 operations per second on all `threads` together."""
+    cdef double[::1] flops = np.zeros(8 * threads)
+    cdef double best = 0
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        with nogil:
+            run_team(_fma_chains, &flops[0], threads)
+        best = max(best, sum(flops[::8]) / (time.perf_counter() - start))
+    return best
+
+
+def _checked(n, what):
+    try:
+        value = int(n)
+        whole = value == n and not isinstance(n, bool)
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise TypeError(f"expected an integer {what}, got {n!r}")
+    if not 1 <= value <= 1024:
+        raise ValueError(f"expected a {what} between 1 and 1024, got {value}")
+    return value
+
+
+def _after_fork():
+    global _pool_lost
+    _pool_lost = _pool_used
+
+
+def _read_environment():
+    global _requested
+    text = os.environ.get("FASTBP_NUM_THREADS")
+    if text:
+        try:
+            _requested = _checked(int(text), "FASTBP_NUM_THREADS")
+        except ValueError:
+            raise ImportError(f"FASTBP_NUM_THREADS: expected an integer between 1 and 1024, got {text!r}") from None
+
+
+_read_environment()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
