@@ -1,0 +1,171 @@
+"""Floor 3. Fusion: rules that replace a pair of ops by one that does both while the data is in cache.
+
+Each rule looks at one op and returns whether it changed the list; `fuse` applies them until none does. The rules only say
+what may be merged; the merged ops are the same kernels with a block function at their end.
+"""
+
+from __future__ import annotations
+
+from .tape import Op, Tensor
+
+__all__ = ["fuse", "remove_unused"]
+
+# A loss on the output of an activation is computed from the activation's input.
+FROM_LOGITS = {
+    ("softmax", "categorical_crossentropy"): "categorical_crossentropy_logits",
+    ("sigmoid", "binary_crossentropy"): "binary_crossentropy_logits",
+}
+# A metric on such an output reads the input just as well: the activation keeps the order.
+THRESHOLDS = {("softmax", "categorical_accuracy"): 0.5, ("sigmoid", "binary_accuracy"): 0.0}
+
+
+class _Listing:
+    """The ops, with who makes and who reads each tensor; `wanted` tensors are read by the caller."""
+
+    def __init__(self, ops: list[Op], wanted: set[Tensor]) -> None:
+        self.ops = ops
+        self.wanted = wanted
+
+    def maker(self, tensor: Tensor | None) -> Op | None:
+        return next((op for op in self.ops if tensor in op.outputs), None)
+
+    def readers(self, tensor: Tensor) -> list[Op]:
+        return [op for op in self.ops if tensor in op.inputs]
+
+    def private(self, tensor: Tensor | None) -> bool:
+        """Whether one op alone reads `tensor`, so that it need not exist."""
+        return tensor is not None and tensor not in self.wanted and len(self.readers(tensor)) == 1
+
+    def squasher(self, tensor: Tensor | None) -> tuple[str, Op] | None:
+        """Name and op of the softmax or elementwise activation that made `tensor`."""
+        op = self.maker(tensor)
+        if op is None or op.name not in ("softmax", "activation"):
+            return None
+        return str(op.attrs.get("kernel", op.name)), op
+
+
+def _from_logits(listing: _Listing, op: Op) -> bool:
+    """Loss, its gradient or accuracy of softmax(Z) or sigmoid(Z): read Z."""
+    if op.name not in ("loss", "metric"):
+        return False
+    made = listing.squasher(op.inputs[0])
+    if made is None:
+        return False
+    squash, source = made
+    z = source.inputs[0]
+    assert z is not None
+    key = (squash, op.attrs["kernel"])
+    if op.name == "metric" and key in THRESHOLDS:
+        op.attrs["threshold"] = THRESHOLDS[key]
+    elif op.name == "loss" and key in FROM_LOGITS:
+        op.attrs["kernel"] = FROM_LOGITS[key]
+        _gradient_from_logits(listing, op, source)
+    else:
+        return False
+    op.inputs = (z, op.inputs[1])
+    return True
+
+
+def _gradient_from_logits(listing: _Listing, loss: Op, source: Op) -> None:
+    """Let the loss's gradient make dZ directly, in place of the pair that went through dA."""
+    (a,) = source.outputs
+    for gradient in [g for g in listing.readers(a) if g.name == "loss_gradient"]:
+        (back,) = listing.readers(gradient.outputs[0])
+        gradient.inputs = (source.inputs[0], gradient.inputs[1])
+        gradient.outputs = back.outputs
+        gradient.attrs["kernel"] = loss.attrs["kernel"]
+        listing.ops.remove(back)
+
+
+def _loss_and_gradient(listing: _Listing, op: Op) -> bool:
+    """Loss and its gradient: one pass over the predictions."""
+    if op.name != "loss_gradient":
+        return False
+    loss = next(o for o in listing.ops if o.name == "loss")
+    loss.outputs += op.outputs
+    listing.ops.remove(op)
+    return True
+
+
+def _affine_and_activation(listing: _Listing, op: Op) -> bool:
+    """A = f(X W + b): Z never goes to memory."""
+    affine = listing.maker(op.inputs[0]) if op.name == "activation" else None
+    if affine is None or affine.name != "affine" or not listing.private(op.inputs[0]):
+        return False
+    affine.outputs = op.outputs
+    affine.attrs.update(op.attrs)
+    listing.ops.remove(op)
+    return True
+
+
+def _input_gradient_and_activation(listing: _Listing, op: Op) -> bool:
+    """dZ = (dZ' W'T) * f'(A): dA never goes to memory."""
+    product = listing.maker(op.inputs[0]) if op.name == "activation_gradient" else None
+    if product is None or product.name != "input_gradient" or not listing.private(op.inputs[0]):
+        return False
+    product.inputs += (op.inputs[1],)
+    product.attrs.update(op.attrs)
+    product.outputs = op.outputs
+    listing.ops.remove(op)
+    return True
+
+
+def _linear(listing: _Listing, op: Op) -> bool:
+    """The linear activation and its gradient are no work: their readers read their input."""
+    if op.name not in ("activation", "activation_gradient") or op.attrs["kernel"] != "linear":
+        return False
+    if op.outputs[0] in listing.wanted:
+        return False
+    for reader in listing.readers(op.outputs[0]):
+        reader.inputs = tuple(op.inputs[0] if tensor is op.outputs[0] else tensor for tensor in reader.inputs)
+    listing.ops.remove(op)
+    return True
+
+
+def _gradient_and_update(listing: _Listing, op: Op) -> bool:
+    """Weight or bias gradient and its update: dW never goes to memory."""
+    gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
+    if gradient is None or not listing.private(op.inputs[1]):
+        return False
+    gradient.attrs.update(op.attrs)
+    gradient.outputs += op.outputs
+    listing.ops.remove(op)
+    return True
+
+
+RULES = (
+    _from_logits,
+    _linear,
+    _loss_and_gradient,
+    _affine_and_activation,
+    _input_gradient_and_activation,
+    _gradient_and_update,
+)
+
+
+def fuse(ops: list[Op], wanted: set[Tensor]) -> list[Op]:
+    """Apply the rules, in their order, until none applies; then drop what nobody reads.
+
+    Parameters
+    ----------
+    ops : list of Op
+        Changed in place.
+    wanted : set of Tensor
+        Tensors that the caller will read.
+    """
+    listing = _Listing(ops, wanted)
+    for rule in RULES:
+        while any(rule(listing, op) for op in list(listing.ops)):
+            pass
+        listing.ops = remove_unused(listing.ops, wanted)
+    return listing.ops
+
+
+def remove_unused(ops: list[Op], wanted: set[Tensor]) -> list[Op]:
+    """The ops whose outputs are wanted or read by another op that stays. Totals and parameters are always wanted."""
+    needed, kept = set(wanted), []
+    for op in reversed(ops):
+        if any(out in needed or out.kind in ("total", "parameter") for out in op.outputs):
+            needed.update(tensor for tensor in op.inputs if tensor is not None)
+            kept.append(op)
+    return kept[::-1]

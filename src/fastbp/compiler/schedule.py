@@ -1,0 +1,187 @@
+"""Floor 3. The schedule: phases, buffers and slices for a list of ops, and what each op costs.
+
+Ops that work row by row share the batch by rows and chain into one phase, however many they are. Ops that make something
+of the size of a parameter share that; they read rows of the whole batch, so they have to wait, together, for the phase
+before. A parameter is changed only after everything that reads it in this step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+
+from .._core import _memory, _ops
+from .tape import Op, Tensor
+
+__all__ = ["BY_ROWS", "Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "threads_worth"]
+
+BY_ROWS = frozenset(
+    "gather affine activation softmax loss loss_gradient metric input_gradient activation_gradient softmax_gradient".split()
+)
+L2_BYTES = 256 << 10  # what the activations of a slice may take
+FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
+SLICE_FLOPS = 500_000  # a slice of a gradient phase has at least this much to do
+LEAST_SLICE_ROWS = 64  # fewer rows read the weights too often
+
+
+@dataclass(slots=True)
+class Phase:
+    """Ops that run between two waits, and how they are sliced."""
+
+    ops: list[Op]
+    slice_rows: int
+    slices_per_thread: int
+
+    @property
+    def by_rows(self) -> bool:
+        return self.ops[0].name in BY_ROWS
+
+
+def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
+    """Group ops into as few phases as their dependences allow."""
+    left, phases = list(ops), []
+    while left:
+        by_rows = any(op.name in BY_ROWS and _ready(op, left, by_rows=True) for op in left)
+        chosen: list[Op] = []
+        for op in list(left):
+            if (op.name in BY_ROWS) == by_rows and _ready(op, [o for o in left if o not in chosen], by_rows, chosen):
+                chosen.append(op)
+        left = [op for op in left if op not in chosen]
+        phases.append(_sliced(chosen, batch, itemsize))
+    return phases
+
+
+def _ready(op: Op, pending: list[Op], by_rows: bool, together: list[Op] = []) -> bool:  # noqa: B006 (read only)
+    """Whether everything `op` reads is there, and nobody still needs what it overwrites."""
+    others = [other for other in pending if other is not op]
+    made_later = {out for other in others for out in other.outputs if out.kind != "parameter"}
+    if any(tensor in made_later for tensor in op.inputs):
+        return False
+    if not by_rows and any(tensor in other.outputs for other in together for tensor in op.inputs if tensor is not None):
+        return False
+    changed = [out for out in op.outputs if out.kind == "parameter"]
+    return not any(tensor in other.inputs for other in others for tensor in changed)
+
+
+def _sliced(ops: list[Op], batch: int, itemsize: int) -> Phase:
+    row_bytes = itemsize * sum(prod(out.shape) for op in ops for out in op.outputs if out.kind == "batch")
+    slice_rows = max(LEAST_SLICE_ROWS, L2_BYTES // max(row_bytes, 1))
+    work = sum(flops(op, batch) for op in ops)
+    return Phase(ops, slice_rows, int(min(4, max(1, work // (2 * SLICE_FLOPS)))))
+
+
+def threads_worth(phases: list[Phase], batch: int) -> int:
+    """How many threads a step has work for."""
+    return max(1, sum(flops(op, batch) for phase in phases for op in phase.ops) // FLOPS_PER_THREAD)
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any], totals: np.ndarray) -> dict[Tensor, Any]:
+    """One array for each tensor the ops make; parameters are the model's own memory; L1-only gradients have None."""
+    made = [op.outputs[0] for op in ops if op.name == "accumulate"]
+    arrays: dict[Tensor, Any] = {tensor: totals[i : i + 1] for i, tensor in enumerate(made)}
+    for op in ops:
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor is not None and tensor.kind == "parameter":
+                arrays[tensor] = tensor.variable.value
+        for tensor in op.outputs:
+            if tensor not in arrays:
+                arrays[tensor] = _buffer(op, tensor, batch, dtype)
+    return arrays
+
+
+def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
+    if op.attrs.get("labels"):
+        return _memory.zeros(batch, np.int32)
+    if tensor.kind == "gradient":
+        used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _ops.depth(dtype))
+        return None if used_up else _memory.zeros(tensor.shape, dtype)
+    if tensor.kind == "statistic":
+        return _memory.zeros(batch, dtype)
+    (columns,) = tensor.shape
+    return _memory.zeros((batch, _padded(columns, dtype.itemsize)), dtype)[:, :columns]
+
+
+def _padded(columns: int, itemsize: int) -> int:
+    """Row stride: whole cache lines for wide rows, and never a multiple of a page, which would share cache sets."""
+    if columns * itemsize <= 64:
+        return columns
+    stride = ceil(columns * itemsize / 64) * 64
+    return (stride + 64 if stride % 4096 == 0 else stride) // itemsize
+
+
+# -- ops ---------------------------------------------------------------------------------------------------------------
+
+
+def make_op(op: Op, arrays: dict[Tensor, Any]) -> _ops.Op:
+    """The op of floor 1 that runs `op` on these arrays."""
+    at, attrs = arrays.get, op.attrs
+    inputs = [None if tensor is None else at(tensor) for tensor in op.inputs]
+    outputs = [at(tensor) for tensor in op.outputs]
+    kernel, alpha = attrs.get("kernel", "linear"), attrs.get("alpha", 0.0)
+    match op.name:
+        case "gather":
+            return _ops.Gather(outputs[0], attrs["scale"])
+        case "affine":
+            return _ops.Dense(*inputs, outputs[0], kernel, alpha)
+        case "activation":
+            return _ops.Activation(inputs[0], outputs[0], kernel, alpha)
+        case "softmax":
+            return _ops.Softmax(inputs[0], outputs[0])
+        case "loss":
+            return _ops.Loss(kernel, *inputs, *outputs)
+        case "loss_gradient":
+            return _ops.Loss(kernel, *inputs, None, outputs[0])
+        case "metric" if kernel in _ops.METRICS:
+            return _ops.Metric(kernel, *inputs, outputs[0], attrs["threshold"])
+        case "metric":
+            return _ops.Loss(kernel, *inputs, outputs[0])
+        case "input_gradient":
+            return _ops.InputGradient(inputs[0], inputs[1], outputs[0], *inputs[2:], activation=kernel, alpha=alpha)
+        case "activation_gradient":
+            return _ops.ActivationGradient(inputs[0], inputs[1], outputs[0], kernel, alpha)
+        case "softmax_gradient":
+            return _ops.SoftmaxGradient(inputs[0], inputs[1], outputs[0])
+        case "weight_gradient":
+            return _ops.WeightGradient(inputs[0], inputs[1], outputs[0], attrs.get("rule"))
+        case "bias_gradient":
+            return _ops.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
+        case "accumulate":
+            return _ops.Accumulate(inputs[0], outputs[0])
+        case "update":
+            return _ops.ApplyUpdate(inputs[1], attrs["rule"])
+    raise AssertionError(op.name)
+
+
+# -- costs -------------------------------------------------------------------------------------------------------------
+
+_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10}  # rough: a transcendental is some twenty operations
+
+
+def flops(op: Op, batch: int) -> int:
+    """Floating-point operations of one step, a multiply-add counted as two."""
+    if op.name in ("affine", "input_gradient"):
+        weight = op.inputs[1]
+        assert weight is not None
+        return 2 * batch * prod(weight.shape)
+    if op.name == "weight_gradient":
+        return 2 * batch * prod(op.outputs[0].shape)
+    source = op.inputs[0] if op.inputs else op.outputs[0]
+    assert source is not None
+    return _PER_ELEMENT.get(op.name, 1) * batch * prod(source.shape)
+
+
+def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
+    """Bytes that one step reads and writes, each tensor once; optimizer state included."""
+    count = 0
+    for tensor in (*op.inputs, *op.outputs):
+        if tensor is not None:
+            count += prod(tensor.shape) * (batch if tensor.kind in ("batch", "statistic") else 1)
+    if "rule" in op.attrs:
+        count += prod(op.outputs[0].shape) * (2 * len(op.attrs["rule"].arrays) - 2)
+    return count * itemsize

@@ -1,0 +1,119 @@
+"""Floor 3. The tape: what the layers of a model compute, as a list of ops on named tensors.
+
+Names are the literature's. Layer number l computes Zl = A(l-1) Wl + bl and Al = f(Zl); the gradient of the loss with
+respect to a tensor is the tensor's name with a d in front. A0 is the batch, Y its targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Op", "Tape", "Tensor"]
+
+
+@dataclass(eq=False, slots=True)
+class Tensor:
+    """A matrix of the program.
+
+    `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter) or "statistic" (one
+    number for each row of the batch) or "total" (its sum over the steps). `variable` is the model's variable behind a parameter.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str = "batch"
+    variable: Any = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(eq=False, slots=True)
+class Op:
+    """One operation: a row of the listing. Inputs may hold None (a layer without a bias)."""
+
+    name: str
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"{', '.join(map(repr, self.outputs))} = {self.name}{self.inputs}"
+
+
+class Tape:
+    """Records ops in the order of their computation.
+
+    Layers call `parameter`, `affine`, `activation` and `softmax`; the adjoints call the rest.
+    """
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self._layer = 0
+
+    def emit(self, name: str, inputs: tuple[Tensor | None, ...], *outputs: Tensor, **attrs: Any) -> Tensor:
+        """Append an op and return its first output."""
+        self.ops.append(Op(name, inputs, outputs, attrs))
+        return outputs[0]
+
+    def producer(self, tensor: Tensor) -> Op | None:
+        """The op that computes `tensor`."""
+        return next((op for op in self.ops if tensor in op.outputs), None)
+
+    # -- what layers record
+
+    def batch(self, name: str, columns: int, scale: float = 1.0, labels: bool = False) -> Tensor:
+        """Rows of the caller's data: `columns` reals each, or one class index."""
+        shape = () if labels else (columns,)
+        return self.emit("gather", (), Tensor(name, shape), scale=scale, labels=labels)
+
+    def parameter(self, variable: Any) -> Tensor:
+        """A parameter of the model; the layer that uses it gives it its name."""
+        return Tensor(variable.name, variable.shape, "parameter", variable)
+
+    def affine(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        """Z = X W + b."""
+        self._layer += 1
+        w.name = f"W{self._layer}"
+        if b is not None:
+            b.name = f"b{self._layer}"
+        return self.emit("affine", (x, w, b), Tensor(f"Z{self._layer}", (w.shape[1],)))
+
+    def activation(self, z: Tensor, kernel: str, alpha: float = 0.0) -> Tensor:
+        """A = f(Z), elementwise."""
+        return self.emit("activation", (z,), self._activated(z), kernel=kernel, alpha=alpha)
+
+    def softmax(self, z: Tensor) -> Tensor:
+        """A = softmax(Z), row by row."""
+        return self.emit("softmax", (z,), self._activated(z))
+
+    def _activated(self, z: Tensor) -> Tensor:
+        if z.name != f"Z{self._layer}":
+            self._layer += 1
+        return Tensor(f"A{self._layer}", z.shape)
+
+    # -- what the model's loss and metrics record
+
+    def loss(self, prediction: Tensor, target: Tensor, kernel: str) -> Tensor:
+        """One loss for each row."""
+        return self.emit("loss", (prediction, target), Tensor("loss", (), "statistic"), kernel=kernel)
+
+    def metric(self, name: str, prediction: Tensor, target: Tensor, kernel: str) -> Tensor:
+        """One number for each row, of which the metric is the mean."""
+        value = Tensor(name, (), "statistic")
+        return self.emit("metric", (prediction, target), value, kernel=kernel, threshold=0.5)
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a statistic over all rows run."""
+        return self.emit("accumulate", (value,), Tensor(f"Σ {value.name}", (), "total"))
+
+
+def like(tensor: Tensor) -> Tensor:
+    """The gradient with respect to `tensor`."""
+    kind = "gradient" if tensor.kind == "parameter" else "batch"
+    return Tensor(f"d{tensor.name}", tensor.shape, kind, tensor.variable)
+
+
+AdjointRule = Callable[[Tape, Op, Tensor | None], dict[Tensor, Tensor]]
