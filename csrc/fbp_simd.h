@@ -176,4 +176,31 @@ FBP_INLINE vreal vsqrt(vreal a) {
 #endif
 }
 
+// Transposes LANES vectors in place: lane j of vector i changes places with lane i of vector j. Blocks of d x d lanes off
+// the diagonal change places, for d = 1, 2, 4, ...
+FBP_INLINE void OP(transpose)(vreal *v) {
+    enum { N = FBP_VECTOR_BYTES / sizeof(real) };
+    vint lane;
+#pragma GCC unroll 16
+    for (int i = 0; i < N; i++) lane[i] = i;
+#pragma GCC unroll 4
+    for (int d = 1; d < N; d *= 2) {
+        const vint upper = (lane & d) != 0;
+#pragma GCC unroll 16
+        for (int i = 0; i < N; i++) {
+            if (i & d) continue;
+            const vreal a = v[i], b = v[i + d];
+#if defined(__clang__)
+            for (int l = 0; l < N; l++) {
+                v[i][l] = l & d ? b[l - d] : a[l];
+                v[i + d][l] = l & d ? b[l] : a[l + d];
+            }
+#else
+            v[i] = __builtin_shuffle(a, b, (upper & (lane - d + N)) | (~upper & lane));
+            v[i + d] = __builtin_shuffle(a, b, (upper & (lane + N)) | (~upper & (lane + d)));
+#endif
+        }
+    }
+}
+
 #undef MM

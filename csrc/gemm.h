@@ -17,7 +17,9 @@
 #define A_BLOCK_BYTES (192 << 10)  // packed block of a: L2
 #define B_BLOCK_BYTES (1 << 20)    // packed block of b: L3
 #define DEPTH 256                // longest block of k when b is packed
-#define ROWS_WORTH_PACKING 48
+#define LEAST_DEPTH 32           // and shortest block when it is not: c is read and written once a block
+#define ROWS_WORTH_PACKING 48    // of a, for b to be packed where it could be read as it lies
+#define PANELS_WORTH_PACKING 32  // of b, for a to be packed
 
 // The tiles that exist, (rows, vectors): accumulators, one row of b and one element of a have to fit the registers.
 #if FBP_AVX512 || FBP_NEON
@@ -43,6 +45,13 @@ FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 FBP_INLINE fbp_size ceil_div(fbp_size a, fbp_size b) { return (a + b - 1) / b; }
 // n in equal parts of at most `most`: the size of each but the last, >= 1.
 FBP_INLINE fbp_size even_part(fbp_size n, fbp_size most) { return n ? ceil_div(n, ceil_div(n, most)) : 1; }
+
+// How many rows of a matrix L1 keeps when they start `stride` bytes apart. Its 64 sets are chosen by the line's address:
+// rows a power of two apart share few of them.
+FBP_INLINE fbp_size rows_in_l1(fbp_size stride) {
+    const fbp_size lines = stride / 64, sharing = smaller(lines & -lines, 64);
+    return stride % 64 || !sharing ? DEPTH : smaller(DEPTH, 4 * 64 / sharing);
+}
 #endif
 
 #define tile_args OP(tile_args)
@@ -56,11 +65,14 @@ typedef struct {
     fbp_size b_rs;
     real *c;
     fbp_size c_rs;
+    const real *start;  // what the chains start from: c, or zeros
+    fbp_size start_rs;
     fbp_size tail;  // columns of the last vector
-    int fresh;      // start the chains from zero, not from c
 } tile_args;
 
-// The micro-kernel, for constant `rows`, `vectors` and `partial` (is the last vector a partial one?).
+static const real OP(zeros)[TILE_VECTORS_MAX * FBP_VECTOR_BYTES / sizeof(real)] = {0};
+
+// The micro-kernel, for constant `rows`, `vectors` and `partial` (is the last vector a partial one?); k >= 1.
 FBP_INLINE void OP(tile)(const tile_args *t, const int rows, const int vectors, const int partial) {
     vreal acc[TILE_ROWS][TILE_VECTORS_MAX], bv[TILE_VECTORS_MAX];
     const vtail tail = vtail_of(partial ? t->tail : LANES);
@@ -70,21 +82,19 @@ FBP_INLINE void OP(tile)(const tile_args *t, const int rows, const int vectors, 
 #define EACH_ROW _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)
 #define EACH_VECTOR _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++)
 #define IS_TAIL (partial && v == vectors - 1)
-    if (t->fresh) {
-        EACH_ROW EACH_VECTOR acc[r][v] = (vreal){0};
-    } else {
-        EACH_ROW EACH_VECTOR {
-            const real *at = c + r * c_rs + v * LANES;
-            acc[r][v] = IS_TAIL ? vload_tail(at, tail) : vload(at);
-        }
+    EACH_ROW EACH_VECTOR {
+        const real *at = t->start + r * t->start_rs + v * LANES;
+        acc[r][v] = IS_TAIL ? vload_tail(at, tail) : vload(at);
     }
-    for (fbp_size p = 0; p < t->k; p++, a += a_cs, b += b_rs) {
+    fbp_size steps = t->k;
+    do {
         EACH_VECTOR bv[v] = IS_TAIL && HAS_MASKED_LOAD ? vload_tail(b + v * LANES, tail) : vload(b + v * LANES);
         EACH_ROW {
             const vreal av = vset(a[r * a_rs]);
             EACH_VECTOR acc[r][v] = vfma(av, bv[v], acc[r][v]);
         }
-    }
+        a += a_cs, b += b_rs;
+    } while (--steps);
     EACH_ROW EACH_VECTOR {
         real *at = c + r * c_rs + v * LANES;
         if (IS_TAIL)
@@ -130,18 +140,14 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     plan.tile_rows = even_part(m, TILE_ROWS);
     plan.panel = tile_vectors[plan.tile_rows] * LANES;
     const int readable = g->b_cs == 1 && (HAS_MASKED_LOAD || n % LANES == 0);
-    const int fits = g->k * g->b_rs <= 2 * l1 - l1 / 2;
-    const int few_rows = m < ROWS_WORTH_PACKING && g->c;
-    plan.pack_b = !(readable && (fits || few_rows || m <= plan.tile_rows));
-    if (plan.pack_b)
-        plan.depth = even_part(g->k, DEPTH);
-    else if (fits || m <= plan.tile_rows)
-        plan.depth = larger(g->k, 1);
-    else
-        plan.depth = even_part(g->k, larger(l1 / larger(g->b_rs, 1), 16));
+    const int stays = m <= plan.tile_rows || g->k * g->b_rs <= l1 + l1 / 2;  // b is read once, or fits as a whole
+    const fbp_size near = rows_in_l1(g->b_rs * size);
+    const int worth_it = near >= LEAST_DEPTH && m < ROWS_WORTH_PACKING && (g->c || g->k <= near);
+    plan.pack_b = !(readable && (stays || worth_it));
+    plan.depth = plan.pack_b ? even_part(g->k, DEPTH) : stays ? g->k : even_part(g->k, near);
     const fbp_size panels = larger(B_BLOCK_BYTES / size / (plan.depth * plan.panel), 1);
     plan.cols = plan.pack_b ? smaller(panels * plan.panel, ceil_div(larger(n, 1), plan.panel) * plan.panel) : larger(n, 1);
-    plan.pack_a = m > TILE_ROWS && n > 8 * plan.panel && g->k > 1 && plan.pack_b;
+    plan.pack_a = plan.pack_b && m > TILE_ROWS && n >= PANELS_WORTH_PACKING * plan.panel;
     plan.rows = plan.pack_a ? larger(A_BLOCK_BYTES / size / plan.depth / plan.tile_rows, 1) * plan.tile_rows : larger(m, 1);
     plan.strip = scratch;
     plan.a_pack = plan.strip + TILE_ROWS * larger(l1, plan.panel);
@@ -159,22 +165,42 @@ static void OP(pack_a)(real *to, const real *a, fbp_size a_rs, fbp_size a_cs, fb
     }
 }
 
-// b[0:k, 0:n] to panels of `width` columns, each k rows of `width` neighbours; the last panel is filled with zeros up to
-// whole vectors.
-static void OP(pack_b)(real *to, const real *b, fbp_size b_rs, fbp_size b_cs, fbp_size k, fbp_size n, fbp_size width) {
-    for (fbp_size j = 0; j < n; j += width, to += k * width) {
-        const fbp_size w = smaller(width, n - j), whole = w / LANES * LANES, filled = ceil_div(w, LANES) * LANES;
-        const real *from = b + j * b_cs;
-        for (fbp_size p = 0; p < k; p++, from += b_rs) {
-            real *row = to + p * width;
-            if (b_cs == 1) {
-                for (fbp_size q = 0; q < whole; q += LANES) vstore(row + q, vload(from + q));
-                for (fbp_size q = whole; q < w; q++) row[q] = from[q];
-            } else {
-                for (fbp_size q = 0; q < w; q++) row[q] = from[q * b_cs];
-            }
-            for (fbp_size q = w; q < filled; q++) row[q] = 0;
+// One panel of b whose rows are contiguous: `width` columns, zeros behind the last one up to whole vectors.
+static void OP(pack_rows)(real *to, const real *b, fbp_size b_rs, fbp_size k, fbp_size n, fbp_size width) {
+    const fbp_size whole = n / LANES * LANES, filled = ceil_div(n, LANES) * LANES;
+    for (fbp_size p = 0; p < k; p++, b += b_rs, to += width) {
+        for (fbp_size q = 0; q < whole; q += LANES) vstore(to + q, vload(b + q));
+        if (whole < filled) vstore(to + whole, vload_tail(b + whole, vtail_of(n - whole)));
+    }
+}
+
+// The same for a b whose columns are contiguous (or neither): blocks of LANES x LANES are transposed in registers.
+static void OP(pack_columns)(real *to, const real *b, fbp_size b_rs, fbp_size b_cs, fbp_size k, fbp_size n,
+                             fbp_size width) {
+    const fbp_size blocked = b_rs == 1 ? k / LANES * LANES : 0;
+    for (fbp_size q = 0; q < n; q += LANES) {
+        const fbp_size w = smaller(LANES, n - q);
+        const real *from = b + q * b_cs;
+        vreal block[64 / sizeof(real)];
+        for (fbp_size p = 0; p < blocked; p += LANES) {
+#pragma GCC unroll 16
+            for (fbp_size l = 0; l < LANES; l++) block[l] = l < w ? vload(from + p + l * b_cs) : (vreal){0};
+            OP(transpose)(block);
+#pragma GCC unroll 16
+            for (fbp_size l = 0; l < LANES; l++) vstore(to + (p + l) * width + q, block[l]);
         }
+        for (fbp_size p = blocked; p < k; p++)
+            for (fbp_size l = 0; l < LANES; l++) to[p * width + q + l] = l < w ? from[p * b_rs + l * b_cs] : 0;
+    }
+}
+
+// b[0:k, 0:n] to panels of `width` columns, each k rows of `width` neighbours.
+static void OP(pack_b)(real *to, const real *b, fbp_size b_rs, fbp_size b_cs, fbp_size k, fbp_size n, fbp_size width) {
+    for (fbp_size j = 0; j < n; j += width, to += k * width, b += width * b_cs) {
+        if (b_cs == 1)
+            OP(pack_rows)(to, b, b_rs, k, smaller(width, n - j), width);
+        else
+            OP(pack_columns)(to, b, b_rs, b_cs, k, smaller(width, n - j), width);
     }
 }
 
@@ -185,7 +211,6 @@ static void OP(strip)(const gemm_plan *plan, const OP(block) *at, fbp_size i, fb
     const fbp_size c_rs = g->c ? g->c_rs : w;
     tile_args t = {.k = at->k, .a = at->a + i * at->a_rs, .a_rs = at->a_rs, .a_cs = at->a_cs, .c_rs = c_rs};
     if (plan->pack_a) t.a = at->a + i * at->k, t.a_rs = 1, t.a_cs = h;
-    t.fresh = at->first;
     if (at->last && g->prefetch) g->prefetch(g->finish_args, at->i + i, at->j + j, h, w, c, c_rs, c, c_rs);
     for (fbp_size q = 0; q < w; q += plan->panel) {
         const fbp_size width = smaller(plan->panel, w - q), vectors = ceil_div(width, LANES);
@@ -193,6 +218,8 @@ static void OP(strip)(const gemm_plan *plan, const OP(block) *at, fbp_size i, fb
         t.b = plan->pack_b ? at->b + (j + q) * at->k : at->b + j + q;
         t.b_rs = plan->pack_b ? plan->panel : g->b_rs;
         t.c = c + q;
+        t.start = at->first ? OP(zeros) : t.c;
+        t.start_rs = at->first ? 0 : c_rs;
         OP(tiles)[h][vectors][t.tail < LANES](&t);
     }
     if (at->last && g->finish) g->finish(g->finish_args, at->i + i, at->j + j, h, w, c, c_rs, c, c_rs);
@@ -212,12 +239,18 @@ static void OP(sweep)(const gemm_plan *plan, const OP(block) *at) {
 static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
                      void *scratch) {
     if (row_begin >= row_end || col_begin >= col_end) return;
+    if (g->k == 0) {  // a sum of nothing: one step over zeros, so that `finish` still runs
+        fbp_gemm nothing = *g;
+        nothing.k = 1, nothing.a = nothing.b = OP(zeros), nothing.a_rs = nothing.a_cs = nothing.b_rs = nothing.b_cs = 0;
+        OP(gemm)(&nothing, row_begin, row_end, col_begin, col_end, scratch);
+        return;
+    }
     const gemm_plan plan = OP(plan_gemm)(g, row_end - row_begin, col_end - col_begin, scratch);
     const real *a = g->a, *b = g->b;
     OP(block) at = {0};
     for (at.j = col_begin; at.j < col_end; at.j += plan.cols) {
         at.n = smaller(plan.cols, col_end - at.j);
-        for (fbp_size p = 0; p == 0 || p < g->k; p += plan.depth) {
+        for (fbp_size p = 0; p < g->k; p += plan.depth) {
             at.k = smaller(plan.depth, g->k - p);
             at.first = p == 0;
             at.last = p + plan.depth >= g->k;
@@ -242,7 +275,7 @@ static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fb
 
 // Bytes of scratch that a share of at most m x n of a product over k can need.
 static fbp_size OP(gemm_scratch)(fbp_size m, fbp_size n, fbp_size k) {
-    const fbp_size size = sizeof(real), widest = TILE_VECTORS_MAX * LANES, depth = smaller(k, DEPTH);
+    const fbp_size size = sizeof(real), widest = TILE_VECTORS_MAX * LANES, depth = smaller(larger(k, 1), DEPTH);
     const fbp_size strip = TILE_ROWS * larger(L1_BYTES / size, widest);
     const fbp_size a = smaller(depth * m, A_BLOCK_BYTES / size + depth * TILE_ROWS);
     const fbp_size b = depth * smaller(ceil_div(n, widest) * widest + widest, B_BLOCK_BYTES / size / larger(depth, 1) + widest);

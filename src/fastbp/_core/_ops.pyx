@@ -53,6 +53,11 @@ cdef View view_of(cnp.ndarray a, bint moving=False):
     return v
 
 
+cdef View transposed(View v) noexcept:
+    v.rows, v.cols, v.rs, v.cs = v.cols, v.rows, v.cs, v.rs
+    return v
+
+
 cdef View no_view() noexcept:
     cdef View v
     memset(&v, 0, sizeof(View))
@@ -113,6 +118,11 @@ cdef class Rule:
 
 # ---- products --------------------------------------------------------------------------------------------------------
 
+cdef enum:           # what the rows of the batch are to a product
+    ROWS_OF_C
+    SUMMED_OVER
+    NOTHING
+
 cdef enum:           # what is done to a product in L1
     FINISH_NOTHING
     FINISH_OUTPUT
@@ -124,7 +134,7 @@ cdef struct Product:              # c = finish(a @ b)
     fbp_gemm g
     View a                        # IN
     View c                        # OUT
-    bint batch_is_k               # rows of the batch are summed over (else they are the rows of c)
+    int batch
     int finish
     fbp_dense_output output
     fbp_activation_backward backward
@@ -136,8 +146,9 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
     cdef fbp_gemm g = p.g
     cdef fbp_update update
     cdef Py_ssize_t i0 = share.begin, i1 = share.end, j0 = 0, j1 = g.n
-    if p.batch_is_k:
-        g.k = share.rows
+    if p.batch != ROWS_OF_C:
+        if p.batch == SUMMED_OVER:
+            g.k = share.rows
         grid_cell(p, share, &i0, &i1, &j0, &j1)
     elif p.a.moving or p.c.moving:
         g.a = row_of(&p.a, 0, share)
@@ -225,12 +236,10 @@ cdef class InputGradient(_Product):
 
     def __init__(self, cnp.ndarray dz, cnp.ndarray w, cnp.ndarray dx, cnp.ndarray output=None,
                  str activation="linear", double alpha=0):
-        cdef View b = view_of(w)
         self.by_rows = True
         self.arrays = (dz, w, dx, output)
         self.kernels = kernels_of(type_code(w))
-        b.rows, b.cols, b.rs, b.cs = b.cols, b.rows, b.cs, b.rs
-        self.set(view_of(dz), b, view_of(dx))
+        self.set(view_of(dz), transposed(view_of(w)), view_of(dx))
         if output is not None:
             self.p.finish = FINISH_BACKWARD
             self.p.backward.output = cnp.PyArray_DATA(output)
@@ -246,16 +255,29 @@ cdef class WeightGradient(_Product):
     """
 
     def __init__(self, cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dw=None, Rule rule=None):
-        cdef View a = view_of(x)
         self.by_rows = False
         self.arrays = (x, dz, dw, rule)
         self.kernels = kernels_of(type_code(dz))
-        a.rows, a.cols, a.rs, a.cs = a.cols, a.rows, a.cs, a.rs
-        self.set(a, view_of(dz), no_view() if dw is None else view_of(dw))
-        self.p.batch_is_k = True
+        self.set(transposed(view_of(x)), view_of(dz), no_view() if dw is None else view_of(dw))
+        self.p.batch = SUMMED_OVER
         if rule is not None:
             self.p.finish = FINISH_UPDATE
             self.p.update = rule.update
+
+
+cdef class Matmul(_Product):
+    """c = a @ b, all of it at once.  a (m, k), b (k, n), c (m, n) with one of its strides 1."""
+
+    def __init__(self, cnp.ndarray a, cnp.ndarray b, cnp.ndarray c):
+        cdef View left = view_of(a), right = view_of(b), out = view_of(c)
+        self.by_rows = False
+        self.arrays = (a, b, c)
+        self.kernels = kernels_of(type_code(c))
+        if out.cs == 1:
+            self.set(left, right, out)
+        else:                     # c.T = b.T @ a.T
+            self.set(transposed(right), transposed(left), transposed(out))
+        self.p.batch = NOTHING
 
 
 def depth(dtype):

@@ -26,6 +26,7 @@ import numpy as np
 cdef enum:
     SLICE_BITS = 20
     SPINS = 2000
+    WORK_PER_THREAD = 500_000     # a team takes a microsecond or two to start
 
 cdef struct Call:
     OpFn fn
@@ -121,7 +122,7 @@ cdef void work_on_phase(const Run* run, unsigned long long number, int rank) noe
                     open_phase(run, number + 1)
 
 
-cdef void work(void* context, int rank) noexcept nogil:
+cdef void work_on(void* context, int rank) noexcept nogil:
     cdef const Run* run = <const Run*> context
     cdef unsigned long long number = fbp_read(run.current)
     cdef int spins
@@ -224,4 +225,48 @@ cdef class Program:
                 run_alone(&run)
             else:
                 open_phase(&run, 0)
-                run_team(work, &run, run.threads)
+                run_team(work_on, &run, run.threads)
+
+
+def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
+    """Run one op once: a program of one phase and one step.
+
+    Parameters
+    ----------
+    op : Op
+    rows : int
+        Rows of its batch.
+    work : float
+        Its floating-point operations, or what takes as long: too little is not shared.
+    rate : float
+        Step size, for updates.
+    """
+    cdef Call call
+    cdef Phase phase
+    cdef Run run
+    cdef int threads = team_size()
+    cdef Py_ssize_t scratch_bytes = (op.scratch + 4159) // 64 * 64
+    cdef char* memory
+    cdef char* aligned
+    if threads > 1:
+        threads = max(1, min(threads, <int> min(work / WORK_PER_THREAD, 1024.0)))
+    memory = <char*> malloc(threads * scratch_bytes + (threads + 2) * sizeof(fbp_counter) + 64)
+    if not memory:
+        raise MemoryError
+    aligned = memory + (64 - <size_t> memory % 64)
+    call.fn, call.args = op.fn, op.args
+    phase.calls, phase.count, phase.by_rows = &call, 1, op.by_rows
+    phase.slice_rows, phase.slices_per_thread = rows, 1
+    memset(&run, 0, sizeof(Run))
+    run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
+    run.rates, run.threads, run.end = &rate, threads, 1
+    run.scratch, run.scratch_bytes = aligned, scratch_bytes
+    run.current = <fbp_counter*> (aligned + threads * scratch_bytes)
+    run.done, run.claims = run.current + 1, run.current + 2
+    with nogil:
+        if threads == 1:
+            run_alone(&run)
+        else:
+            open_phase(&run, 0)
+            run_team(work_on, &run, threads)
+    free(memory)

@@ -1,0 +1,45 @@
+"""Floor 2. The functional face: each kernel as a function on NumPy arrays.
+
+A call runs a program of one op, the same op that a model's program is made of. Arrays of float32 and float64 are used where
+they lie; anything else that is real is converted once, to float64.
+"""
+
+from fastbp.ops.activation import (
+    leaky_relu,
+    leaky_relu_backward,
+    relu,
+    relu_backward,
+    sigmoid,
+    sigmoid_backward,
+    softmax,
+    softmax_backward,
+    tanh,
+    tanh_backward,
+)
+from fastbp.ops.dense import column_sum, dense, dense_backward, matmul
+from fastbp.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from fastbp.ops.update import adam, gather_rows, momentum, sgd
+
+__all__ = [
+    "adam",
+    "column_sum",
+    "dense",
+    "dense_backward",
+    "gather_rows",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "matmul",
+    "mean_squared_error",
+    "momentum",
+    "relu",
+    "relu_backward",
+    "sgd",
+    "sigmoid",
+    "sigmoid_backward",
+    "sigmoid_binary_cross_entropy",
+    "softmax",
+    "softmax_backward",
+    "softmax_cross_entropy",
+    "tanh",
+    "tanh_backward",
+]
