@@ -503,7 +503,8 @@ cdef class _Comparison(Op):
         self.args = &self.p
         self.kernels = self.p.kernels = kernels_of(type_code(prediction))
         self.arrays = (prediction, target, value)
-        self.p.prediction, self.p.target, self.p.value = view_of(prediction), view_of(target), view_of(value)
+        self.p.prediction, self.p.target = view_of(prediction), view_of(target)
+        self.p.value = no_view() if value is None else view_of(value)
         self.p.labels = target.dtype == np.int32
         self.p.loss.cols = self.p.metric.cols = self.p.prediction.cols
         self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
@@ -511,9 +512,9 @@ cdef class _Comparison(Op):
 
 
 cdef class Loss(_Comparison):
-    """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`."""
+    """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`. Either may be None."""
 
-    def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value,
+    def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value=None,
                  cnp.ndarray gradient=None, bint mean=True):
         self.set(prediction, target, value)
         self.fn = loss
@@ -610,3 +611,8 @@ cdef class Gather(Op):
         self.p.g.src_dtype = <fbp_dtype> type_code(src)
         self.p.g.src_rs, self.p.g.src_cs = self.p.src.rs, self.p.src.cs
         self.arrays = (self.arrays[0], src, order)
+
+    def release(self):
+        """Forget the caller's arrays."""
+        self.arrays = (self.arrays[0], None, None)
+        self.p.src, self.p.order = no_view(), NULL

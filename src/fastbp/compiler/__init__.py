@@ -142,6 +142,11 @@ class Executable:
             self._writer.bind(None, out)
             program.run(0, len(x))
 
+    def release(self) -> None:
+        """Let go of the caller's arrays; `bind` comes before the next run."""
+        for op in self._gathers:
+            op.release()
+
     def reset(self) -> None:
         """Set the totals to zero."""
         self.totals[:] = 0

@@ -90,7 +90,7 @@ def _loss_and_gradient(listing: _Listing, op: Op) -> bool:
 def _affine_and_activation(listing: _Listing, op: Op) -> bool:
     """A = f(X W + b): Z never goes to memory."""
     affine = listing.maker(op.inputs[0]) if op.name == "activation" else None
-    if affine is None or affine.name != "affine" or not listing.private(op.inputs[0]):
+    if affine is None or affine.name != "affine" or "kernel" in affine.attrs or not listing.private(op.inputs[0]):
         return False
     affine.outputs = op.outputs
     affine.attrs.update(op.attrs)
@@ -101,7 +101,9 @@ def _affine_and_activation(listing: _Listing, op: Op) -> bool:
 def _input_gradient_and_activation(listing: _Listing, op: Op) -> bool:
     """dZ = (dZ' W'T) * f'(A): dA never goes to memory."""
     product = listing.maker(op.inputs[0]) if op.name == "activation_gradient" else None
-    if product is None or product.name != "input_gradient" or not listing.private(op.inputs[0]):
+    if product is None or product.name != "input_gradient" or "kernel" in product.attrs:
+        return False
+    if not listing.private(op.inputs[0]):
         return False
     product.inputs += (op.inputs[1],)
     product.attrs.update(op.attrs)

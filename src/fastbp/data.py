@@ -1,0 +1,153 @@
+"""Floor 3. The edge: arrays come in here, are checked once, and go to the kernels as they are where possible.
+
+Rows of float32, float64 and uint8 in any strides, also memory-mapped, are used in place; the gather of a batch converts
+and scales them. Other types are converted once. Class indices become a contiguous int32 array of our own, because a
+kernel uses them as addresses.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastbp.losses import Loss
+from fastbp.utils import check_number
+
+# Types that the gather reads
+IN_PLACE = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
+
+
+class Rows(NamedTuple):
+    """Data ready for the kernels."""
+
+    x: np.ndarray  # (rows, columns)
+    y: np.ndarray  # (rows,) int32 class indices, or (rows, outputs)
+
+    @property
+    def labels(self) -> bool:
+        """Whether y holds class indices."""
+        return self.y.ndim == 1
+
+
+def check_x(x: Any, columns: int | None, dtype: np.dtype) -> np.ndarray:
+    """Rows for a model of so many input columns (any number if None), shape (rows, columns).
+
+    Raises
+    ------
+    TypeError
+        If x does not hold real numbers.
+    ValueError
+        If its shape does not fit, or there is no row.
+    """
+    if type(x) is np.ndarray and x.ndim == 2 and x.shape[1] == columns and x.dtype in IN_PLACE:
+        array: np.ndarray = x  # nothing to find out: predict of a row waits for this function
+    else:
+        array = as_rows("x", as_numbers("x", x), columns)
+    if not array.shape[0]:
+        raise ValueError(f"expected x with at least one row, got {array.shape}")
+    return as_gatherable(array, dtype)
+
+
+def check_y(y: np.ndarray, rows: int, outputs: int, loss: Loss, dtype: np.dtype) -> np.ndarray:
+    """Targets for a model of so many outputs: class indices where the loss takes them, else rows of numbers.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit, or a value is not a target of this loss.
+    """
+    if y.ndim == 0 or y.shape[0] != rows:
+        raise ValueError(f"expected x and y with the same number of rows, got {rows} and {y.shape[0] if y.ndim else y}")
+    if loss.labels:
+        return as_labels(y, outputs, loss)
+    if y.ndim == 1 and outputs > 1 and loss.kernel == "categorical_crossentropy":
+        raise ValueError(
+            f"expected y with {outputs} columns for {loss.name}, got {y.shape}: "
+            "for class indices use sparse_categorical_crossentropy, or utils.to_categorical(y)"
+        )
+    targets = as_rows("y", y, outputs)
+    if loss.kernel == "binary_crossentropy" and ((low := targets.min()) < 0 or targets.max() > 1):
+        wrong = low if low < 0 else targets.max()
+        raise ValueError(f"expected y between 0 and 1 for {loss.name}, got {wrong:g}")
+    return as_gatherable(targets, dtype)
+
+
+def looks_like_labels(y: np.ndarray, outputs: int) -> bool:
+    """Whether targets are class indices by their shape alone: one column for several outputs."""
+    return outputs > 1 and (y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1))
+
+
+def as_numbers(name: str, value: Any) -> np.ndarray:
+    """The value as an array of real numbers, not copied if it is one."""
+    if hasattr(value, "toarray"):
+        raise TypeError(f"expected {name} as a dense array, got {type(value).__name__}: use .toarray()")
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(value).__name__
+        raise ValueError(f"expected {name} as a rectangular array of numbers, got {kind}: {error}") from error
+    if array.dtype.kind not in "fiub":
+        got = "None" if value is None else f"dtype {array.dtype}"
+        raise TypeError(f"expected {name} of real numbers, got {got}")
+    return array
+
+
+def as_rows(name: str, array: np.ndarray, columns: int | None) -> np.ndarray:
+    """A view of shape (rows, columns); of an array with more axes all but the first make the columns."""
+    shape = array.shape
+    if columns is None:
+        if len(shape) == 2 and shape[1]:
+            return array
+        raise ValueError(f"expected {name} with shape (rows, columns), got {shape}: or name an input_shape")
+    if len(shape) == 1 and columns == 1:
+        return array[:, None]
+    if len(shape) >= 2 and prod(shape[1:]) == columns:
+        return array.reshape(shape[0], columns)
+    raise ValueError(f"expected {name} with {columns} column{'s' * (columns != 1)}, got {shape}")
+
+
+def as_gatherable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The array itself if the gather can read it, else a copy of the model's type."""
+    if array.dtype in IN_PLACE and array.flags.aligned:
+        return array
+    if array.dtype == np.bool_:
+        return array.view(np.uint8)
+    return array.astype(dtype)
+
+
+def as_labels(y: np.ndarray, classes: int, loss: Loss) -> np.ndarray:
+    """Class indices as a new contiguous int32 array."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        hint = ": for one-hot rows use categorical_crossentropy" if y.shape[1:] == (classes,) else ""
+        raise ValueError(f"expected y of class indices with shape ({y.shape[0]},) for {loss.name}, got {y.shape}{hint}")
+    if y.dtype.kind == "f" and (fractions := y != np.floor(y)).any():
+        raise ValueError(f"expected y of whole class indices for {loss.name}, got {y[fractions][0]:g}")
+    low, high = y.min(), y.max()
+    if low < 0 or high >= classes:
+        raise ValueError(f"expected labels from 0 to {classes - 1}, got {low if low < 0 else high:g}")
+    return y.astype(np.int32)
+
+
+def check_pair(name: str, value: Any) -> tuple[Any, Any]:
+    """The two members of (x, y)."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        got = f"{len(value)} members" if isinstance(value, (tuple, list)) else type(value).__name__
+        raise ValueError(f"expected {name} as (x, y), got {got}")
+    return value[0], value[1]
+
+
+def split(data: Rows, fraction: object) -> tuple[Rows, Rows]:
+    """Training rows and the last part, a fraction of all, for validation; both are views."""
+    share = check_number("validation_split", fraction, 0, 1, "[)")
+    rows = data.x.shape[0]
+    at = int(np.floor(rows * (1 - share)))
+    if not 0 < at < rows:
+        raise ValueError(
+            f"expected validation_split to leave rows on both sides, got {share:g} of {rows} rows: "
+            f"{at} to train and {rows - at} to validate"
+        )
+    return Rows(data.x[:at], data.y[:at]), Rows(data.x[at:], data.y[at:])

@@ -1,0 +1,47 @@
+"""Floor 2. Activation: a function of its own, between other layers."""
+
+from typing import Any
+
+from fastbp import activations
+from fastbp.layers.base import Layer
+
+
+class Activation(Layer):
+    """Applies a function to what comes in.
+
+    Parameters
+    ----------
+    activation : str or activations.Activation
+    name, dtype, input_shape
+        As for every layer.
+
+    Raises
+    ------
+    ValueError
+        If no activation has that name.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> model = fb.Sequential([fb.Activation("relu", input_shape=(3,))])
+    >>> model.predict([[-1.0, 0.0, 2.0]])
+    array([[0., 0., 2.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        activation: str | activations.Activation,
+        name: str | None = None,
+        dtype: object = None,
+        input_shape: object = None,
+    ) -> None:
+        super().__init__(name, dtype, input_shape)
+        self.activation = activations.get(activation)
+
+    def record(self, tape: Any, x: Any) -> Any:
+        """Write f(x)."""
+        return self.activation.record(tape, x)
+
+    def get_config(self) -> dict[str, Any]:
+        """The layer's options, as its constructor takes them."""
+        return {**super().get_config(), "activation": self.activation.get_config()}

@@ -1,0 +1,46 @@
+"""Floor 2. Input: what a row of data looks like, and the factor it is multiplied by on its way in."""
+
+from typing import Any
+
+from fastbp.layers.base import Layer, check_shape
+from fastbp.utils import check_number
+
+
+class Input(Layer):
+    """Shape of the data's rows.
+
+    Parameters
+    ----------
+    shape : tuple of int or int
+        (columns,).
+    scale : float
+        Factor for every value, applied as a batch is gathered: with 1/255, pixels stay uint8 in memory.
+    dtype : {"float32", "float64"}, optional
+        What the model computes in; the data may have any real type.
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If the shape is not one positive whole number, or the scale is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> model = fb.Sequential([fb.Input((2,), scale=1 / 255), fb.Dense(1, kernel_initializer="ones")])
+    >>> model.predict(np.array([[255, 0], [255, 255]], np.uint8))
+    array([[1.],
+           [2.]], dtype=float32)
+    """
+
+    def __init__(self, shape: object, scale: float = 1.0, dtype: object = None, name: str | None = None) -> None:
+        super().__init__(name, dtype, check_shape(shape))
+        self.scale = check_number("scale", scale)
+
+    def record(self, tape: Any, x: Any) -> Any:
+        """Nothing: the gather of a batch applies the scale."""
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        """The layer's options, as its constructor takes them."""
+        return {**super().get_config(), "shape": self.input_shape, "scale": self.scale}

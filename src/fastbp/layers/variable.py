@@ -1,0 +1,98 @@
+"""Floor 2. Variables: the named arrays of a layer, all of a model's in one flat aligned buffer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastbp._core import _memory
+from fastbp.initializers import Initializer
+
+LINE = 64  # bytes: every variable starts a cache line
+
+
+@dataclass(eq=False)
+class Variable:
+    """A weight array of a layer.
+
+    Attributes
+    ----------
+    name : str
+        As the layer calls it: "kernel", "bias".
+    path : str
+        With the layer's name: "dense/kernel".
+    shape : tuple of int
+    initializer : Initializer
+    offset : int
+        First element in the model's flat buffer.
+    value : ndarray or None
+        View of the flat buffer, once the layer is part of a built model.
+    """
+
+    name: str
+    path: str
+    shape: tuple[int, ...]
+    initializer: Initializer
+    offset: int = 0
+    value: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the value."""
+        if self.value is None:
+            raise ValueError(f"expected {self.path} to have a value, but its model is not built yet")
+        return self.value.copy()
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.path} {self.shape}>"
+
+
+def allocate(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    """Put the variables into a new flat buffer: those with a value keep it, the others draw their first one.
+
+    If anything fails, no variable has changed.
+    """
+    line = LINE // dtype.itemsize
+    offsets, size = [], 0
+    for variable in variables:
+        offsets.append(size)
+        size += -(-variable.size // line) * line
+    flat: np.ndarray = _memory.zeros(size, dtype)
+    views = [flat[at : at + v.size].reshape(v.shape) for at, v in zip(offsets, variables, strict=True)]
+    for view, variable in zip(views, variables, strict=True):
+        value = variable.value
+        if value is None:
+            value = variable.initializer(variable.shape, dtype, rng)
+        view[...] = checked(variable, value)
+    for variable, offset, view in zip(variables, offsets, views, strict=True):
+        variable.offset, variable.value = offset, view
+    return flat
+
+
+def assign(variables: Sequence[Variable], values: Any) -> None:
+    """Copy arrays into variables: all of them, or none if one does not fit."""
+    arrays = list(values)
+    if len(arrays) != len(variables):
+        raise ValueError(f"expected {len(variables)} weight arrays, got {len(arrays)}")
+    arrays = [checked(variable, array) for variable, array in zip(variables, arrays, strict=True)]
+    # an array given may be a view of a variable that is written before it is read
+    arrays = [array.copy() if np.may_share_memory(array, variables[0].value) else array for array in arrays]
+    for variable, array in zip(variables, arrays, strict=True):
+        assert variable.value is not None
+        variable.value[...] = array
+
+
+def checked(variable: Variable, value: Any) -> np.ndarray:
+    """The value as an array of real numbers in the variable's shape."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"expected {variable.path} of real numbers, got dtype {array.dtype}")
+    if array.shape != variable.shape:
+        raise ValueError(f"expected {variable.path} with shape {variable.shape}, got {array.shape}")
+    return array

@@ -1,0 +1,179 @@
+"""Floor 3. Testing: are the gradients right? A comparison with finite differences, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastbp.compiler.tape import Tape
+from fastbp.layers import Variable
+from fastbp.model import Sequential
+from fastbp.utils import check_count, check_number
+
+# Gradients smaller than this share of the largest one of their parameter are measured against that
+SMALLEST_SHARE = 1e-3
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """What `check_gradients` found, at the element with the largest relative error.
+
+    Attributes
+    ----------
+    parameter : str
+        As in the literature: "W1", "b2".
+    path : str
+        The same by the layer's name: "dense/kernel".
+    index : tuple of int
+    relative_error, analytic, numeric : float
+    checked, skipped : int
+        Elements compared, and elements left out because the loss has a kink there.
+    tolerance : float
+    """
+
+    parameter: str
+    path: str
+    index: tuple[int, ...]
+    relative_error: float
+    analytic: float
+    numeric: float
+    checked: int
+    skipped: int
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was compared, and no error is above the tolerance."""
+        return self.checked > 0 and self.relative_error <= self.tolerance
+
+    def __str__(self) -> str:
+        where = f"{self.parameter}[{', '.join(map(str, self.index))}] ({self.path})"
+        return (
+            f"{'ok' if self.ok else 'WRONG'}: worst at {where}, relative error {self.relative_error:.1e} "
+            f"(analytic {self.analytic:.9g}, numeric {self.numeric:.9g}); "
+            f"{self.checked} elements checked, {self.skipped} skipped at kinks"
+        )
+
+
+def check_gradients(
+    model: Sequential, x: Any, y: Any, *, epsilon: float = 1e-4, tolerance: float = 1e-6, samples: int = 200
+) -> GradientReport:
+    """Compare the gradients that training uses with central differences.
+
+    The model is copied to float64 and not changed. The derivative of the mean loss comes from differences over ±ε/2, ±ε
+    and ±2ε, combined to fourth order. An error is relative to the element's gradient, but at least to a thousandth of
+    the largest one in its parameter, and to what the loss's own rounding can hide. Where a ReLU or an absolute error
+    has its kink within 2ε the differences contradict each other and the element is skipped; which ones are does not
+    depend on the gradient that is being checked.
+
+    Parameters
+    ----------
+    model : Sequential
+        Compiled.
+    x, y : array_like
+        As for `fit`; all rows make one batch.
+    epsilon : float
+    tolerance : float
+        Largest relative error that is `ok`.
+    samples : int
+        Elements compared in each parameter, chosen evenly; all if there are no more.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fit` does.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> fb.utils.set_random_seed(3)
+    >>> model = fb.Sequential([fb.Input((3,)), fb.Dense(4, "tanh"), fb.Dense(2, "softmax")])
+    >>> model.compile("sgd", "sparse_categorical_crossentropy")
+    >>> fb.testing.check_gradients(model, np.random.randn(5, 3), [0, 1, 1, 0, 1]).ok
+    True
+    """
+    step = check_number("epsilon", epsilon, 0, ends="(]")
+    limit, most = check_number("tolerance", tolerance, 0, ends="(]"), check_count("samples", samples, 1)
+    twin, rows = double(model, x, y)
+    count = rows.x.shape[0]
+    analytic = twin.executable("gradients", count, rows.labels)
+    analytic.bind(rows.x, rows.y)
+    analytic.run(0, count)
+    forward = twin.executable("evaluate", count, rows.labels)
+    forward.bind(rows.x, rows.y)
+
+    def loss() -> float:
+        forward.reset()
+        forward.run(0, count)
+        return float(forward.totals[0] / count)
+
+    at_rest = loss()
+    # differences of rounded losses tell nothing of gradients this small
+    floor = 16 * np.finfo(np.float64).eps * max(1.0, abs(at_rest)) / step / limit
+    worst: tuple[float, str, Variable, int, float, float] | None = None
+    checked = skipped = 0
+    for symbol, variable in parameters(twin):
+        gradient = analytic.array(f"d{symbol}").reshape(-1)
+        flat = variable.value.reshape(-1)  # type: ignore[union-attr]
+        largest = float(np.abs(gradient).max())
+        for i in np.unique(np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)):
+            numeric, spread = derivative(loss, at_rest, flat, i, step)
+            scale = max(abs(gradient[i]), abs(numeric), SMALLEST_SHARE * largest, floor)
+            if spread > limit * scale:
+                skipped += 1
+                continue
+            checked += 1
+            error = abs(gradient[i] - numeric) / scale
+            if worst is None or not error <= worst[0]:
+                worst = (float(error), symbol, variable, int(i), float(gradient[i]), numeric)
+    if worst is None:
+        return GradientReport("", "", (), np.nan, np.nan, np.nan, 0, skipped, limit)
+    error, symbol, variable, i, exact, numeric = worst
+    index = tuple(map(int, np.unravel_index(i, variable.shape)))
+    return GradientReport(symbol, variable.path, index, error, exact, numeric, checked, skipped, limit)
+
+
+def derivative(loss: Callable[[], float], at_rest: float, flat: np.ndarray, i: int, step: float) -> tuple[float, float]:
+    """Derivative of the loss by one element, and by how much the differences contradict each other."""
+    value = flat[i]
+
+    def moved(by: float) -> float:
+        flat[i] = value + by
+        return loss()
+
+    slopes, bends = [], []
+    for size in (step / 2, step, 2 * step):
+        ahead, behind = moved(size), moved(-size)
+        slopes.append((ahead - behind) / (2 * size))
+        bends.append((ahead - 2 * at_rest + behind) / size)
+    flat[i] = value
+    # a smooth loss: the error of a slope grows with the square of the size, a bend with the size itself
+    fine, coarse = (4 * slopes[0] - slopes[1]) / 3, (4 * slopes[1] - slopes[2]) / 3
+    return fine, max(abs(fine - coarse), abs(2 * bends[0] - bends[1]))
+
+
+def double(model: Sequential, x: Any, y: Any) -> tuple[Sequential, Any]:
+    """A float64 copy of a compiled model, and the data as it takes them."""
+    rows = model._ready(model._check_rows(x, y))
+    assert model._input is not None
+    twin = Sequential([layer.clone("float64") for layer in (model._input, *model.layers)])
+    twin.compile("sgd", model.loss)
+    twin.set_weights(model.get_weights())
+    return twin, rows
+
+
+def parameters(model: Sequential) -> list[tuple[str, Variable]]:
+    """All variables under their names of the literature: W1, b1, W2, ..."""
+    tape = Tape()
+    x = tape.batch("A0", 1)
+    for layer in model.layers:
+        x = layer.record(tape, x)
+    tensors = [tensor for op in tape.ops for tensor in op.inputs if tensor is not None and tensor.kind == "parameter"]
+    return [(tensor.name, tensor.variable) for tensor in tensors]

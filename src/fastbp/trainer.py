@@ -1,0 +1,126 @@
+"""Floor 3. The loops: training, evaluation and prediction in chunks of steps.
+
+A chunk is as many steps as fill some 30 ms of native work. Between chunks Python handles signals and callbacks; inside
+one the GIL is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastbp.callbacks import CallbackList, Logs
+from fastbp.data import Rows
+from fastbp.optimizers import Optimizer
+from fastbp.utils import check_count
+
+CHUNK_SECONDS = 0.03
+LARGEST_GROWTH = 16  # of a chunk over the one before: one quick measurement is not to be trusted
+
+
+class Pace:
+    """How many steps fill a chunk, from the time of the chunks before; the first chunk is one step."""
+
+    def __init__(self) -> None:
+        self.steps = 1
+
+    def measure(self, steps: int, seconds: float) -> None:
+        """Steps took so many seconds."""
+        fitting = int(steps * CHUNK_SECONDS / max(seconds, 1e-9))
+        self.steps = max(1, min(fitting, LARGEST_GROWTH * steps))
+
+
+def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace) -> Iterator[int]:
+    """Call `run(first, end)` on whole steps until all rows are done; yields the steps done after each."""
+    total, done = -(-rows // batch), 0
+    while done < total:
+        steps = min(pace.steps, total - done)
+        started = perf_counter()
+        run(done * batch, min(rows, (done + steps) * batch))
+        pace.measure(steps, perf_counter() - started)
+        done += steps
+        yield done
+
+
+def update(program: Any, optimizer: Optimizer, first: int, end: int) -> None:
+    """Run training steps over bound rows and count them, also when Ctrl-C came meanwhile."""
+    done, steps = optimizer.iterations, -(-(end - first) // program.batch)
+    rates = optimizer.rates(done, steps)
+    try:
+        program.run(first, end - first, rates)
+    finally:
+        optimizer.iterations = done + steps
+
+
+def means(program: Any, names: list[str], rows: int) -> Logs:
+    """Loss and metrics of the rows that a program has run over."""
+    return dict(zip(names, (program.totals / rows).tolist(), strict=True))
+
+
+def fit(
+    model: Any,
+    train: Rows,
+    validation: Rows | None,
+    *,
+    batch: int,
+    epochs: range,
+    shuffle: bool,
+    callbacks: CallbackList,
+) -> None:
+    """Train for the numbered epochs."""
+    rows = train.x.shape[0]
+    program = model.executable("train", batch, train.labels)
+    pace, validation_pace = Pace(), Pace()
+    callbacks.call("on_train_begin")
+    try:
+        for epoch in epochs:
+            callbacks.call("on_epoch_begin", epoch)
+            order = model.random.generator().permutation(rows) if shuffle else None
+            program.bind(train.x, train.y, order)
+            program.reset()
+            for steps in run_chunks(partial(update, program, model.optimizer), rows, batch, pace):
+                if callbacks.wants_chunks:
+                    callbacks.call("on_chunk", steps, means(program, model.metric_names, min(rows, steps * batch)))
+            logs = means(program, model.metric_names, rows)
+            if validation is not None:
+                results = evaluate(model, validation, inference_batch(validation.x.shape[0]), validation_pace)
+                logs.update({f"val_{name}": value for name, value in results.items()})
+            callbacks.call("on_epoch_end", epoch, logs)
+            if model.stop_training:
+                break
+    finally:
+        callbacks.call("on_train_end")
+        callbacks.release()
+
+
+def evaluate(model: Any, data: Rows, batch: int, pace: Pace) -> Logs:
+    """Loss and metrics of a model over data."""
+    rows = data.x.shape[0]
+    with model.inference_lock:
+        program = model.executable("evaluate", batch, data.labels)
+        program.bind(data.x, data.y)
+        program.reset()
+        for _ in run_chunks(lambda first, end: program.run(first, end - first), rows, batch, pace):
+            pass
+        return means(program, model.metric_names, rows)
+
+
+def inference_batch(rows: int, wanted: object = None) -> int:
+    """Rows of a step: those the caller wants, or one of few sizes, so that few programs are built."""
+    if wanted is not None:
+        return min(rows, check_count("batch_size", wanted, 1))
+    return 1 if rows == 1 else 16 if rows <= 16 else 256
+
+
+def predict(program: Any, x: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out` with the outputs for x."""
+    rows = x.shape[0]
+    if rows <= program.batch:
+        program.predict(x, out)
+        return
+    for _ in run_chunks(lambda first, end: program.predict(x[first:end], out[first:end]), rows, program.batch, Pace()):
+        pass
