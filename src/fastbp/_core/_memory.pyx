@@ -6,7 +6,11 @@
 #     arrays never share one.
 # (c) Everything is zeroed once: a step never reads what nobody wrote.
 
+cimport numpy as cnp
+
 import numpy as np
+
+cnp.import_array()
 
 LINE = 64
 PAGE = 4096
@@ -30,3 +34,26 @@ def zeros(shape, dtype):
     block = np.zeros(size + alignment, np.uint8)
     start = -block.ctypes.data % alignment
     return block[start:start + size].view(dtype).reshape(shape)
+
+
+cdef void extent(cnp.ndarray a, size_t* low, size_t* high) noexcept:
+    cdef int axis
+    cdef Py_ssize_t reach
+    low[0] = high[0] = <size_t> cnp.PyArray_DATA(a)
+    if cnp.PyArray_SIZE(a) == 0:
+        return
+    high[0] += cnp.PyArray_ITEMSIZE(a)
+    for axis in range(cnp.PyArray_NDIM(a)):
+        reach = (cnp.PyArray_DIM(a, axis) - 1) * cnp.PyArray_STRIDE(a, axis)
+        if reach < 0:
+            low[0] += reach
+        else:
+            high[0] += reach
+
+
+def overlap(cnp.ndarray a not None, cnp.ndarray b not None):
+    """Whether two arrays have an element in common. Only arrays whose extents cross cost more than a comparison."""
+    cdef size_t a_low, a_high, b_low, b_high
+    extent(a, &a_low, &a_high)
+    extent(b, &b_low, &b_high)
+    return a_low < b_high and b_low < a_high and np.shares_memory(a, b)

@@ -152,8 +152,8 @@ class Executable:
         self.totals[:] = 0
 
     def names(self) -> list[str]:
-        """The tensors that exist in memory."""
-        return [tensor.name for tensor, array in self._tensors.items() if array is not None]
+        """The tensors that exist in memory, but for the sums over steps (`totals`)."""
+        return [tensor.name for tensor, array in self._tensors.items() if array is not None and tensor.kind != "total"]
 
     def array(self, name: str) -> np.ndarray:
         """The buffer of a tensor, as the last step left it."""

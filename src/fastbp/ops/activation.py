@@ -12,8 +12,9 @@ from fastbp.ops.edge import TRANSCENDENTAL, Array, as_rows, output, real, rows_o
 def _elementwise(kind: str, x: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
     x = real("x", x)
     out = output(out, x.shape, x.dtype, in_place=x)
-    rows = as_rows(out)
-    run_op(_ops.Activation(rows_of(x), rows, kind, alpha), len(rows), TRANSCENDENTAL * float(x.size))
+    if x.size:
+        rows = as_rows(out)
+        run_op(_ops.Activation(rows_of(x), rows, kind, alpha), len(rows), TRANSCENDENTAL * float(x.size))
     return out
 
 
@@ -23,8 +24,9 @@ def _elementwise_backward(kind: str, dy: ArrayLike, y: ArrayLike, out: Array | N
     if y.shape != dy.shape:
         raise ValueError(f"expected y with the shape of dy, {dy.shape}, got {y.shape}")
     out = output(out, dy.shape, dy.dtype, y, in_place=dy)
-    rows = as_rows(out)
-    run_op(_ops.ActivationGradient(rows_of(dy), rows_of(y), rows, kind, alpha), len(rows), 4.0 * dy.size)
+    if dy.size:
+        rows = as_rows(out)
+        run_op(_ops.ActivationGradient(rows_of(dy), rows_of(y), rows, kind, alpha), len(rows), 4.0 * dy.size)
     return out
 
 
