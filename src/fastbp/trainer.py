@@ -93,6 +93,7 @@ def fit(
             if model.stop_training:
                 break
     finally:
+        program.release()
         callbacks.call("on_train_end")
         callbacks.release()
 
@@ -104,8 +105,11 @@ def evaluate(model: Any, data: Rows, batch: int, pace: Pace) -> Logs:
         program = model.executable("evaluate", batch, data.labels)
         program.bind(data.x, data.y)
         program.reset()
-        for _ in run_chunks(lambda first, end: program.run(first, end - first), rows, batch, pace):
-            pass
+        try:
+            for _ in run_chunks(lambda first, end: program.run(first, end - first), rows, batch, pace):
+                pass
+        finally:
+            program.release()
         return means(program, model.metric_names, rows)
 
 

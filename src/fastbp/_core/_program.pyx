@@ -19,9 +19,13 @@ from ._kernels cimport kernels_of
 from ._ops cimport Op, OpFn, Share
 from ._team cimport *
 
-from . import _memory
+cimport numpy as cnp
 
 import numpy as np
+
+from . import _memory
+
+cnp.import_array()
 
 cdef enum:
     SLICE_BITS = 20
@@ -138,6 +142,24 @@ cdef void work_on(void* context, int rank) noexcept nogil:
         number = fbp_read(run.current)
 
 
+cdef void start(Run* run) noexcept nogil:
+    if run.threads == 1:
+        run_alone(run)
+    else:
+        open_phase(run, 0)
+        run_team(work_on, run, run.threads)
+
+
+cdef Py_ssize_t team_bytes(int threads, Py_ssize_t scratch_bytes) noexcept:
+    return threads * scratch_bytes + (threads + 2) * <Py_ssize_t> sizeof(fbp_counter)
+
+
+cdef void use_memory(Run* run, char* memory, Py_ssize_t scratch_bytes) noexcept:
+    run.scratch, run.scratch_bytes = memory, scratch_bytes
+    run.current = <fbp_counter*> (memory + run.threads * scratch_bytes)
+    run.done, run.claims = run.current + 1, run.current + 2
+
+
 cdef class Program:
     """Phases of ops, run for any number of steps without the GIL.
 
@@ -156,9 +178,9 @@ cdef class Program:
     cdef readonly Py_ssize_t batch
     cdef readonly int threads
     cdef Py_ssize_t phase_count, scratch_bytes
-    cdef fbp_counter* counters
-    cdef object scratch, keep
-    cdef int scratch_threads
+    cdef object memory, keep
+    cdef char* scratch
+    cdef int reserved
 
     def __init__(self, phases, Py_ssize_t batch, int threads=1024):
         cdef Op op
@@ -184,16 +206,13 @@ cdef class Program:
     def __dealloc__(self):
         free(self.phases)
         free(self.calls)
-        free(self.counters)
 
+    # Memory for so many threads: scratch of each, then the counters.
     cdef int reserve(self, int threads) except -1:
-        if threads > self.scratch_threads:
-            free(self.counters)
-            self.counters = <fbp_counter*> malloc((threads + 2) * sizeof(fbp_counter))
-            if not self.counters:
-                raise MemoryError
-            self.scratch = _memory.zeros(threads * self.scratch_bytes, np.uint8)
-            self.scratch_threads = threads
+        cdef cnp.ndarray memory
+        if threads > self.reserved:
+            memory = _memory.zeros(team_bytes(threads, self.scratch_bytes), np.uint8)
+            self.memory, self.scratch, self.reserved = memory, cnp.PyArray_BYTES(memory), threads
         return 0
 
     def run(self, Py_ssize_t first, Py_ssize_t rows, const double[::1] rates=None):
@@ -207,25 +226,18 @@ cdef class Program:
         """
         cdef Run run
         cdef Py_ssize_t steps = (rows + self.batch - 1) // self.batch
-        cdef Py_ssize_t address
         if rows <= 0:
             return
         memset(&run, 0, sizeof(Run))
         run.threads = min(team_size(), self.threads)
         self.reserve(run.threads)
-        address = self.scratch.ctypes.data
         run.phases, run.phase_count, run.batch = self.phases, self.phase_count, self.batch
         run.first, run.rows = first, rows
         run.rates = &rates[0] if rates is not None else NULL
         run.end = <unsigned long long> (steps * self.phase_count)
-        run.scratch, run.scratch_bytes = <char*> address, self.scratch_bytes
-        run.current, run.done, run.claims = self.counters, self.counters + 1, self.counters + 2
+        use_memory(&run, self.scratch, self.scratch_bytes)
         with nogil:
-            if run.threads == 1:
-                run_alone(&run)
-            else:
-                open_phase(&run, 0)
-                run_team(work_on, &run, run.threads)
+            start(&run)
 
 
 def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
@@ -250,7 +262,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     cdef char* aligned
     if threads > 1:
         threads = max(1, min(threads, <int> min(work / WORK_PER_THREAD, 1024.0)))
-    memory = <char*> malloc(threads * scratch_bytes + (threads + 2) * sizeof(fbp_counter) + 64)
+    memory = <char*> malloc(team_bytes(threads, scratch_bytes) + 64)
     if not memory:
         raise MemoryError
     aligned = memory + (64 - <size_t> memory % 64)
@@ -260,13 +272,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     memset(&run, 0, sizeof(Run))
     run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
     run.rates, run.threads, run.end = &rate, threads, 1
-    run.scratch, run.scratch_bytes = aligned, scratch_bytes
-    run.current = <fbp_counter*> (aligned + threads * scratch_bytes)
-    run.done, run.claims = run.current + 1, run.current + 2
+    use_memory(&run, aligned, scratch_bytes)
     with nogil:
-        if threads == 1:
-            run_alone(&run)
-        else:
-            open_phase(&run, 0)
-            run_team(work_on, &run, threads)
+        start(&run)
     free(memory)

@@ -42,7 +42,8 @@ def build(
     dtype : dtype
         float32 or float64.
     purpose : {"train", "evaluate", "predict", "gradients", "trace"}
-        "gradients" keeps the gradients of the parameters and updates nothing; "trace" keeps every tensor and fuses nothing.
+        "gradients" keeps the gradients of the parameters and updates nothing; "trace" keeps every tensor and fuses
+        nothing.
     loss, metrics, optimizer
         What the purpose needs of them.
 
@@ -103,15 +104,16 @@ class Executable:
     def __init__(self, ops: list[Op], batch: int, dtype: np.dtype[Any], x: Tensor, output: Tensor) -> None:
         self.batch, self.dtype = batch, dtype
         self._lock = Lock()
+        self._bound = False
         self.totals = np.zeros(sum(op.name == "accumulate" for op in ops))
         self.phases = schedule.make_phases(ops, batch, dtype.itemsize)
         self._tensors = schedule.make_buffers(ops, batch, dtype, self.totals)
         self.threads = schedule.threads_worth(self.phases, batch)
 
-        made = {id(op): schedule.make_op(op, self._tensors) for op in ops}
+        made: dict[int, Any] = {id(op): schedule.make_op(op, self._tensors) for op in ops}
         self._gathers = [made[id(op)] for op in ops if op.name == "gather"]
         self._reader = next(made[id(op)] for op in ops if x in op.inputs)
-        self._writer = next((made[id(op)] for op in ops if output in op.outputs), None)
+        self._writer: Any = next((made[id(op)] for op in ops if output in op.outputs), None)
         plan = [(p.slice_rows, p.slices_per_thread, [made[id(op)] for op in p.ops]) for p in self.phases]
         self._program = self._gathering = Program(plan, batch, self.threads)
         self._direct = None
@@ -124,9 +126,12 @@ class Executable:
         self._gathers[0].bind(x, order)
         if y is not None:
             self._gathers[1].bind(y, order)
+        self._bound = True
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None) -> None:
         """Run the steps over rows [first, first + rows) of the order; `rates` has a step size for each."""
+        if not self._bound:
+            raise RuntimeError("expected bind() before run()")
         with self._lock:
             self._program.run(first, rows, rates)
 
@@ -144,6 +149,7 @@ class Executable:
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
+        self._bound = False
         for op in self._gathers:
             op.release()
 
