@@ -90,9 +90,12 @@ extensions = [
         [str(path)],
         include_dirs=[str(SOURCES), str(CORE), numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        depends=[str(path) for folder in (SOURCES, CORE) for path in sorted(folder.glob("*.[ch]"))],
     )
     for path in sorted(CORE.glob("*.pyx"))
 ]
+if not extensions:
+    raise SystemExit(f"expected the Cython sources in {CORE}, found none: this source tree is incomplete")
 
 setup(
     ext_modules=cythonize(

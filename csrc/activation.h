@@ -6,7 +6,7 @@
 
 #ifndef FBP_ACTIVATION_ONCE
 #define FBP_ACTIVATION_ONCE
-// ROW(enum, forward(x, alpha), backward(output, alpha))
+// ROW(enum, forward(x, alpha), backward(gradient, output, alpha))
 #define FBP_ACTIVATION_LIST(ROW)                                     \
     ROW(FBP_LINEAR, linear_forward, linear_backward)                 \
     ROW(FBP_RELU, relu_forward, relu_backward)                       \
@@ -15,27 +15,31 @@
     ROW(FBP_TANH, tanh_forward, tanh_backward)
 #endif
 
-#define unary OP(unary)
-typedef vreal unary(vreal x, vreal alpha);
+#define forward_rule OP(forward_rule)
+#define backward_rule OP(backward_rule)
+
+typedef vreal forward_rule(vreal x, vreal alpha);
+typedef vreal backward_rule(vreal dy, vreal y, vreal alpha);
 
 FBP_INLINE vreal OP(linear_forward)(vreal x, vreal alpha) { return (void)alpha, x; }
-FBP_INLINE vreal OP(linear_backward)(vreal y, vreal alpha) { return (void)y, (void)alpha, vset(1); }
+FBP_INLINE vreal OP(linear_backward)(vreal dy, vreal y, vreal alpha) { return (void)y, (void)alpha, dy; }
 
-// NaN passes through: it is not <= 0.
+// NaN passes through: it is not <= 0. Where y is 0 so is the derivative, whatever dy is: a select, no product.
 FBP_INLINE vreal OP(relu_forward)(vreal x, vreal alpha) { return (void)alpha, vselect(x <= 0, vset(0), x); }
-FBP_INLINE vreal OP(relu_backward)(vreal y, vreal alpha) { return (void)alpha, vselect(y > 0, vset(1), vset(0)); }
+FBP_INLINE vreal OP(relu_backward)(vreal dy, vreal y, vreal alpha) { return (void)alpha, vselect(y > 0, dy, vset(0)); }
 
+// alpha >= 0, so that the output has the sign of the input.
 FBP_INLINE vreal OP(leaky_relu_forward)(vreal x, vreal alpha) { return vselect(x <= 0, alpha * x, x); }
-FBP_INLINE vreal OP(leaky_relu_backward)(vreal y, vreal alpha) { return vselect(y > 0, vset(1), alpha); }
+FBP_INLINE vreal OP(leaky_relu_backward)(vreal dy, vreal y, vreal alpha) { return vselect(y > 0, dy, alpha * dy); }
 
 FBP_INLINE vreal OP(sigmoid_forward)(vreal x, vreal alpha) { return (void)alpha, vsigmoid(x); }
-FBP_INLINE vreal OP(sigmoid_backward)(vreal y, vreal alpha) { return (void)alpha, y * (1 - y); }
+FBP_INLINE vreal OP(sigmoid_backward)(vreal dy, vreal y, vreal alpha) { return (void)alpha, dy * (y * (1 - y)); }
 
 FBP_INLINE vreal OP(tanh_forward)(vreal x, vreal alpha) { return (void)alpha, vtanh(x); }
-FBP_INLINE vreal OP(tanh_backward)(vreal y, vreal alpha) { return (void)alpha, (1 - y) * (1 + y); }
+FBP_INLINE vreal OP(tanh_backward)(vreal dy, vreal y, vreal alpha) { return (void)alpha, dy * ((1 - y) * (1 + y)); }
 
 // dst = f(src + bias), for a constant f.
-FBP_INLINE void OP(map_biased)(unary *f, const fbp_dense_output *args, fbp_size j, fbp_size rows, fbp_size cols,
+FBP_INLINE void OP(map_biased)(forward_rule *f, const fbp_dense_output *args, fbp_size j, fbp_size rows, fbp_size cols,
                                const real *src, fbp_size src_stride, real *dst, fbp_size dst_stride) {
     const vreal alpha = vset((real)args->alpha);
     const real *bias = args->bias ? (const real *)args->bias + j : NULL;
@@ -54,8 +58,8 @@ FBP_INLINE void OP(map_biased)(unary *f, const fbp_dense_output *args, fbp_size 
     }
 }
 
-// dst = src * f(output), for a constant f.
-FBP_INLINE void OP(map_derivative)(unary *f, const fbp_activation_backward *args, fbp_size i, fbp_size j, fbp_size rows,
+// dst = f(src, output), for a constant f.
+FBP_INLINE void OP(map_derivative)(backward_rule *f, const fbp_activation_backward *args, fbp_size i, fbp_size j, fbp_size rows,
                                    fbp_size cols, const real *src, fbp_size src_stride, real *dst,
                                    fbp_size dst_stride) {
     const vreal alpha = vset((real)args->alpha);
@@ -65,9 +69,9 @@ FBP_INLINE void OP(map_derivative)(unary *f, const fbp_activation_backward *args
     const fbp_size whole = cols / LANES * LANES;
     const vtail tail = vtail_of(cols - whole);
     for (fbp_size r = 0; r < rows; r++, src += src_stride, dst += dst_stride, y += stride) {
-        for (fbp_size q = 0; q < whole; q += LANES) vstore(dst + q, vload(src + q) * f(vload(y + q), alpha));
+        for (fbp_size q = 0; q < whole; q += LANES) vstore(dst + q, f(vload(src + q), vload(y + q), alpha));
         if (whole < cols)
-            vstore_tail(dst + whole, vload_tail(src + whole, tail) * f(vload_tail(y + whole, tail), alpha), tail);
+            vstore_tail(dst + whole, f(vload_tail(src + whole, tail), vload_tail(y + whole, tail), alpha), tail);
     }
 }
 
@@ -98,4 +102,5 @@ static void OP(activation_backward)(const void *arguments, fbp_size i, fbp_size 
     }
 }
 
-#undef unary
+#undef forward_rule
+#undef backward_rule

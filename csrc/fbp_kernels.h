@@ -112,9 +112,10 @@ typedef struct {
 // dst[i, j] = src[index[i], j] * scale, converted.  index NULL means rows 0, 1, 2, ...
 typedef struct {
     fbp_dtype src_dtype;
-    const void *src;
-    fbp_size src_rs, src_cs;
+    const void *src;  // (src_rows, cols)
+    fbp_size src_rows, src_rs, src_cs;
     const int64_t *index;  // (rows,) or NULL
+    const int64_t *ahead;  // (rows,) rows that the next call will want, or NULL: they are asked for now
     fbp_size rows, cols;
     void *dst;
     fbp_size dst_stride;

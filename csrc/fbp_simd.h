@@ -9,6 +9,7 @@
 
 #ifndef FBP_SIMD_ONCE
 #define FBP_SIMD_ONCE
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -10,30 +10,35 @@
     ROW(FBP_I32, int32_t)
 #endif
 
-#define ROW(id, type)                                                                                 \
-    static void OP(gather_##id)(const fbp_gather *a) {                                                \
-        const real scale = (real)a->scale;                                                            \
-        for (fbp_size i = 0; i < a->rows; i++) {                                                      \
-            const fbp_size cs = a->src_cs, cols = a->cols;                                            \
-            const type *src = (const type *)a->src + (a->index ? (fbp_size)a->index[i] : i) * a->src_rs; \
-            real *dst = (real *)a->dst + i * a->dst_stride;                                           \
-            if (cs == 1)                                                                              \
-                for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j] * scale;                    \
-            else                                                                                      \
-                for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j * cs] * scale;               \
-        }                                                                                             \
+// dst[j] = src[j * stride] * scale
+#define ROW(id, type)                                                                                             \
+    static void OP(row_of_##id)(real *dst, const void *source, fbp_size stride, fbp_size cols, real scale) {      \
+        const type *src = source;                                                                                 \
+        if (stride == 1)                                                                                          \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j] * scale;                                    \
+        else                                                                                                      \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j * stride] * scale;                           \
     }
 FBP_GATHER_LIST(ROW)
 #undef ROW
 
-static void OP(gather)(const fbp_gather *a) {
-    switch (a->src_dtype) {
-#define ROW(id, type)            \
-    case id:                     \
-        OP(gather_##id)(a); \
-        break;
-        FBP_GATHER_LIST(ROW)
+#define ROW(id, type) [id] = {OP(row_of_##id), sizeof(type)},
+static const struct {
+    void (*row)(real *dst, const void *source, fbp_size stride, fbp_size cols, real scale);
+    fbp_size size;
+} OP(sources)[] = {FBP_GATHER_LIST(ROW)};
 #undef ROW
+
+static void OP(gather)(const fbp_gather *a) {
+    const fbp_size size = OP(sources)[a->src_dtype].size, row_bytes = a->src_cs == 1 ? a->cols * size : 0;
+    for (fbp_size i = 0; i < a->rows; i++) {
+        const fbp_size row = a->index ? (fbp_size)a->index[i] : i;
+        assert(0 <= row && row < a->src_rows);
+        const char *src = (const char *)a->src + row * a->src_rs * size;
+        OP(sources)[a->src_dtype].row((real *)a->dst + i * a->dst_stride, src, a->src_cs, a->cols, (real)a->scale);
+        if (!a->ahead) continue;
+        const char *next = (const char *)a->src + (fbp_size)a->ahead[i] * a->src_rs * size;
+        for (fbp_size at = 0; at < row_bytes; at += 64) __builtin_prefetch(next + at, 0, 2);
     }
 }
 
@@ -41,6 +46,7 @@ static void OP(gather)(const fbp_gather *a) {
 static void OP(gather_labels)(const fbp_gather *a) {
     for (fbp_size i = 0; i < a->rows; i++) {
         const fbp_size row = a->index ? (fbp_size)a->index[i] : i;
+        assert(0 <= row && row < a->src_rows);
         ((int32_t *)a->dst)[i * a->dst_stride] = ((const int32_t *)a->src)[row * a->src_rs];
     }
 }

@@ -236,9 +236,22 @@ static void OP(sweep)(const gemm_plan *plan, const OP(block) *at) {
     }
 }
 
+// Whether the share that is written overlaps a row of `other` (debug builds).
+FBP_LOCAL int OP(overlaps)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin,
+                           fbp_size col_end, const real *other, fbp_size other_end) {
+    const real *begin = (const real *)g->c + row_begin * g->c_rs + col_begin;
+    const real *end = (const real *)g->c + (row_end - 1) * g->c_rs + col_end;
+    return g->c && begin < other + other_end && other < end;
+}
+
 static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
                      void *scratch) {
     if (row_begin >= row_end || col_begin >= col_end) return;
+    assert(0 <= row_begin && row_end <= g->m && 0 <= col_begin && col_end <= g->n);
+    assert(g->c || (g->finish && g->k <= DEPTH));
+    assert(g->m == 1 || !g->c || g->c_rs >= g->n);
+    assert(g->k == 0 || g->b_rs < 0 || g->b_cs < 0 ||
+           !OP(overlaps)(g, row_begin, row_end, col_begin, col_end, g->b, (g->k - 1) * g->b_rs + (g->n - 1) * g->b_cs + 1));
     if (g->k == 0) {  // a sum of nothing: one step over zeros, so that `finish` still runs
         fbp_gemm nothing = *g;
         nothing.k = 1, nothing.a = nothing.b = OP(zeros), nothing.a_rs = nothing.a_cs = nothing.b_rs = nothing.b_cs = 0;

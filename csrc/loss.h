@@ -203,6 +203,7 @@ static void OP(loss)(const fbp_loss *a) {
     for (fbp_size i = 0; i < a->rows; i++) {
         const real *p = (const real *)a->prediction + i * a->prediction_stride;
         const row_target t = OP(target_row)(a->target, a->target_stride, a->labels, i);
+        assert(t.dense || (0 <= t.label && t.label < cols));
         real *gradient = a->gradient ? (real *)a->gradient + i * a->gradient_stride : NULL, value = 0;
         switch (a->kind) {
             case FBP_MEAN_SQUARED_ERROR:

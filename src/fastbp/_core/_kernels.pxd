@@ -95,8 +95,9 @@ cdef extern from "fbp_kernels.h" nogil:
     ctypedef struct fbp_gather:
         fbp_dtype src_dtype
         const void* src
-        fbp_size src_rs, src_cs
+        fbp_size src_rows, src_rs, src_cs
         const int64_t* index
+        const int64_t* ahead
         fbp_size rows, cols
         void* dst
         fbp_size dst_stride

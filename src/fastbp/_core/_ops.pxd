@@ -1,8 +1,8 @@
 # Floor 1. What an op is. See _ops.pyx for the design.
 
-from libc.stdint cimport int32_t, int64_t
+cimport numpy as cnp
 
-from ._kernels cimport fbp_kernels, fbp_update
+from ._kernels cimport fbp_kernels
 
 # The part of a step that one call of an op does: slice `index` of `count`, and with it rows [begin, end) of the batch.
 cdef struct Share:
@@ -10,6 +10,7 @@ cdef struct Share:
     Py_ssize_t index, count
     Py_ssize_t rows         # rows in this batch
     Py_ssize_t first        # position of its first row in the caller's order
+    Py_ssize_t ahead        # rows in the next batch
     double rate             # step size of this step
     void* scratch           # of this thread, as large as the op asked for
 
@@ -23,11 +24,6 @@ cdef struct View:
     Py_ssize_t itemsize
     bint moving
 
-cdef class Rule:
-    cdef fbp_update update
-    cdef const fbp_kernels* kernels
-    cdef readonly object arrays
-
 cdef class Op:
     cdef OpFn fn
     cdef const void* args
@@ -35,3 +31,22 @@ cdef class Op:
     cdef readonly bint by_rows            # split over the rows of the batch, or over what it computes
     cdef readonly Py_ssize_t scratch      # bytes a thread
     cdef readonly object arrays           # keeps the memory alive
+
+cdef View view_of(cnp.ndarray a, bint moving=?)
+cdef View transposed(View v) noexcept
+cdef View no_view() noexcept
+cdef int type_code(cnp.ndarray a) except -1
+
+# Row `i` of this batch.
+cdef inline char* row_of(const View* v, Py_ssize_t i, const Share* share) noexcept nogil:
+    if v.data == NULL:
+        return NULL
+    return v.data + (i + (share.first if v.moving else 0)) * v.rs * v.itemsize
+
+
+# Part `index` of `count` of n units, cut at multiples of `unit`.
+cdef inline void cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t index, Py_ssize_t count, Py_ssize_t* begin,
+                     Py_ssize_t* end) noexcept nogil:
+    cdef Py_ssize_t units = (n + unit - 1) // unit
+    begin[0] = min(n, units * index // count * unit)
+    end[0] = min(n, units * (index + 1) // count * unit)

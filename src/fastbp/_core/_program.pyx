@@ -15,7 +15,6 @@
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from ._kernels cimport kernels_of
 from ._ops cimport Op, OpFn, Share
 from ._team cimport *
 
@@ -80,6 +79,7 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     cdef Share share
     share.rows = batch_rows(run, number)
     share.first = run.first + step * run.batch
+    share.ahead = max(0, min(run.batch, run.rows - (step + 1) * run.batch))
     share.rate = run.rates[step] if run.rates else 0
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
@@ -268,7 +268,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     aligned = memory + (64 - <size_t> memory % 64)
     call.fn, call.args = op.fn, op.args
     phase.calls, phase.count, phase.by_rows = &call, 1, op.by_rows
-    phase.slice_rows, phase.slices_per_thread = rows, 1
+    phase.slice_rows, phase.slices_per_thread = max(rows, 1), 1
     memset(&run, 0, sizeof(Run))
     run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
     run.rates, run.threads, run.end = &rate, threads, 1

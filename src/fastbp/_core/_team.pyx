@@ -18,6 +18,7 @@ from ._kernels cimport FBP_F32, kernels_of
 from cython.parallel cimport parallel, threadid
 
 cdef int _at_import = omp_get_max_threads()
+cdef int _from_environment = 0
 cdef int _requested = 0
 cdef bint _pool_used = False
 cdef bint _pool_lost = False
@@ -45,7 +46,7 @@ def set_num_threads(n):
     >>> fastbp.set_num_threads(None)
     """
     global _requested
-    _requested = 0 if n is None else _checked(n, "number of threads")
+    _requested = _from_environment if n is None else _checked(n, "number of threads")
 
 
 def get_num_threads():
@@ -113,15 +114,16 @@ def _after_fork():
 
 
 def _read_environment():
-    global _requested
+    global _from_environment
     text = os.environ.get("FASTBP_NUM_THREADS")
     if text:
         try:
-            _requested = _checked(int(text), "FASTBP_NUM_THREADS")
+            _from_environment = _checked(int(text), "FASTBP_NUM_THREADS")
         except ValueError:
             raise ImportError(f"FASTBP_NUM_THREADS: expected an integer between 1 and 1024, got {text!r}") from None
 
 
 _read_environment()
+set_num_threads(None)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _ops
+from .._core import _dense
 from .._core._program import Program
 from . import listing, schedule
 from .adjoints import record_adjoints
@@ -86,7 +86,7 @@ def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any)
         place = slice(variable.offset, variable.offset + variable.value.size)
         states = [state[place].reshape(variable.shape) for state in optimizer.state]
         constants = optimizer.momentum, optimizer.decay, optimizer.epsilon
-        rule = _ops.Rule(optimizer.kernel, variable.value, states, *constants)
+        rule = _dense.Rule(optimizer.kernel, variable.value, states, *constants)
         tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
 
 

@@ -1,10 +1,12 @@
 """Floor 3. Reverse mode: the one table of derivatives, and the walk that applies it.
 
-A rule gets the tape, the op and the gradient of its output, records the ops of the derivative and returns the gradient of
-each input that has one. The rules are those of Rumelhart, Hinton & Williams (1986) in matrix form.
+A rule gets the tape, the op and the gradient of its output, records the ops of the derivative and returns the gradient
+of each input that has one. The rules are those of Rumelhart, Hinton & Williams (1986) in matrix form.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from .tape import AdjointRule, Op, Tape, Tensor, like
 
@@ -13,7 +15,7 @@ __all__ = ["ADJOINTS", "record_adjoints"]
 ADJOINTS: dict[str, AdjointRule] = {}
 
 
-def adjoint(name: str):  # type: ignore[no-untyped-def]
+def adjoint(name: str) -> Callable[[AdjointRule], AdjointRule]:
     """Enter the decorated rule into the table."""
     return lambda rule: ADJOINTS.setdefault(name, rule)
 
@@ -42,7 +44,8 @@ def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
 @adjoint("affine")
 def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
     x, w, b = op.inputs
-    assert x is not None and w is not None
+    assert x is not None
+    assert w is not None
     gradients = {w: tape.emit("weight_gradient", (x, dy), like(w))}
     if b is not None:
         gradients[b] = tape.emit("bias_gradient", (dy,), like(b))

@@ -1,7 +1,7 @@
 """Floor 3. Fusion: rules that replace a pair of ops by one that does both while the data is in cache.
 
-Each rule looks at one op and returns whether it changed the list; `fuse` applies them until none does. The rules only say
-what may be merged; the merged ops are the same kernels with a block function at their end.
+Each rule looks at one op and returns whether it changed the list; `fuse` applies them until none does. The rules only
+say what may be merged; the merged ops are the same kernels with a block function at their end.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .schedule import Phase, bytes_moved, flops
@@ -10,7 +12,7 @@ from .tape import Op
 __all__ = ["describe"]
 
 
-def describe(phases: list[Phase], batch: int, dtype: np.dtype, threads: int) -> str:  # type: ignore[type-arg]
+def describe(phases: list[Phase], batch: int, dtype: np.dtype[Any], threads: int) -> str:
     """One line an op, a heading a phase, and the sums of a step."""
     rows = [("phase", "op", "what it computes", "MFLOP", "KB")]
     for number, phase in enumerate(phases, 1):
@@ -22,12 +24,14 @@ def describe(phases: list[Phase], batch: int, dtype: np.dtype, threads: int) -> 
     rows.append(("", "", "a step", f"{total[0]:.3f}", f"{total[1]:.1f}"))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = [f"batch {batch}, {dtype}, work for {'1 thread' if threads == 1 else f'up to {threads} threads'}", ""]
-    for row, (number, *_) in zip(rows, [("",), *rows], strict=False):
-        if row[0] != number and number:
+    for row, before in zip(rows, ["", *(row[0] for row in rows)], strict=False):
+        if before and row[0] != before:
             lines.append("-" * (sum(widths) + 8))
         left = "  ".join(text.ljust(width) for text, width in zip(row[:3], widths[:3], strict=True))
-        lines.append((left + "".join(f"  {text:>{width}}" for text, width in zip(row[3:], widths[3:], strict=True))).rstrip())
-    sharing = ", ".join(f"{n}: {'rows of the batch' if p.by_rows else 'parts of the parameters'}" for n, p in enumerate(phases, 1))
+        right = "".join(f"  {text:>{width}}" for text, width in zip(row[3:], widths[3:], strict=True))
+        lines.append((left + right).rstrip())
+    shared = ("rows of the batch" if phase.by_rows else "parts of the parameters" for phase in phases)
+    sharing = ", ".join(f"{number}: {what}" for number, what in enumerate(shared, 1))
     return "\n".join([*lines, "", f"Phases are shared by {sharing}; one wait between two phases."])
 
 
@@ -40,7 +44,8 @@ def formula(op: Op) -> str:
     match op.name:
         case "gather":
             scale = op.attrs["scale"]
-            return f"{outputs[0]} = batch of {'y' if outputs[0] == 'Y' else 'x'}" + ("" if scale == 1 else f" * {scale:.6g}")
+            factor = "" if scale == 1 else f" * {scale:.6g}"
+            return f"{outputs[0]} = batch of {'y' if outputs[0] == 'Y' else 'x'}{factor}"
         case "affine":
             product = f"{inputs[0]} {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
             return f"{outputs[0]} = {function}({product})" if function else f"{outputs[0]} = {product}"
@@ -51,7 +56,8 @@ def formula(op: Op) -> str:
         case "loss_gradient":
             return f"{outputs[0]} = {kernel}'({inputs[0]}, {inputs[1]})"
         case "input_gradient":
-            return f"{outputs[0]} = {inputs[0]} {inputs[1]}ᵀ" + (f" ∘ {kernel}'({inputs[2]})" if len(inputs) > 2 else "")
+            slope = f" ∘ {kernel}'({inputs[2]})" if len(inputs) > 2 else ""
+            return f"{outputs[0]} = {inputs[0]} {inputs[1]}ᵀ{slope}"
         case "activation_gradient" | "softmax_gradient":
             return f"{outputs[0]} = {inputs[0]} ∘ {function or 'softmax'}'({inputs[1]})"
         case "weight_gradient":

@@ -1,8 +1,8 @@
 """Floor 3. The schedule: phases, buffers and slices for a list of ops, and what each op costs.
 
-Ops that work row by row share the batch by rows and chain into one phase, however many they are. Ops that make something
-of the size of a parameter share that; they read rows of the whole batch, so they have to wait, together, for the phase
-before. A parameter is changed only after everything that reads it in this step.
+Ops that work row by row share the batch by rows and chain into one phase, however many they are. Ops that make
+something of the size of a parameter share that; they read rows of the whole batch, so they have to wait, together, for
+the phase before. A parameter is changed only after everything that reads it in this step.
 """
 
 from __future__ import annotations
@@ -13,13 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _memory, _ops
+from .._core import _dense, _memory, _ops, _rows
 from .tape import Op, Tensor
 
 __all__ = ["BY_ROWS", "Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "threads_worth"]
 
 BY_ROWS = frozenset(
-    "gather affine activation softmax loss loss_gradient metric input_gradient activation_gradient softmax_gradient".split()
+    {
+        "gather",
+        "affine",
+        "activation",
+        "softmax",
+        "loss",
+        "loss_gradient",
+        "metric",
+        "input_gradient",
+        "activation_gradient",
+        "softmax_gradient",
+    }
 )
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -99,7 +110,7 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
     if op.attrs.get("labels"):
         return _memory.zeros(batch, np.int32)
     if tensor.kind == "gradient":
-        used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _ops.depth(dtype))
+        used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _dense.depth(dtype))
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
@@ -120,41 +131,42 @@ def _padded(columns: int, itemsize: int) -> int:
 
 def make_op(op: Op, arrays: dict[Tensor, Any]) -> _ops.Op:
     """The op of floor 1 that runs `op` on these arrays."""
-    at, attrs = arrays.get, op.attrs
-    inputs = [None if tensor is None else at(tensor) for tensor in op.inputs]
-    outputs = [at(tensor) for tensor in op.outputs]
+    attrs = op.attrs
+    inputs: list[Any] = [None if tensor is None else arrays[tensor] for tensor in op.inputs]
+    outputs: list[Any] = [arrays[tensor] for tensor in op.outputs]
     kernel, alpha = attrs.get("kernel", "linear"), attrs.get("alpha", 0.0)
     match op.name:
         case "gather":
-            return _ops.Gather(outputs[0], attrs["scale"])
+            return _rows.Gather(outputs[0], attrs["scale"])
         case "affine":
-            return _ops.Dense(*inputs, outputs[0], kernel, alpha)
+            return _dense.Dense(inputs[0], inputs[1], inputs[2], outputs[0], kernel, alpha)
         case "activation":
-            return _ops.Activation(inputs[0], outputs[0], kernel, alpha)
+            return _rows.Activation(inputs[0], outputs[0], kernel, alpha)
         case "softmax":
-            return _ops.Softmax(inputs[0], outputs[0])
+            return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _ops.Loss(kernel, *inputs, *outputs)
+            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs)
         case "loss_gradient":
-            return _ops.Loss(kernel, *inputs, None, outputs[0])
-        case "metric" if kernel in _ops.METRICS:
-            return _ops.Metric(kernel, *inputs, outputs[0], attrs["threshold"])
+            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0])
+        case "metric" if kernel in _rows.METRICS:
+            return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
         case "metric":
-            return _ops.Loss(kernel, *inputs, outputs[0])
+            return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])
         case "input_gradient":
-            return _ops.InputGradient(inputs[0], inputs[1], outputs[0], *inputs[2:], activation=kernel, alpha=alpha)
+            saved = inputs[2] if len(inputs) > 2 else None
+            return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha)
         case "activation_gradient":
-            return _ops.ActivationGradient(inputs[0], inputs[1], outputs[0], kernel, alpha)
+            return _rows.ActivationGradient(inputs[0], inputs[1], outputs[0], kernel, alpha)
         case "softmax_gradient":
-            return _ops.SoftmaxGradient(inputs[0], inputs[1], outputs[0])
+            return _rows.SoftmaxGradient(inputs[0], inputs[1], outputs[0])
         case "weight_gradient":
-            return _ops.WeightGradient(inputs[0], inputs[1], outputs[0], attrs.get("rule"))
+            return _dense.WeightGradient(inputs[0], inputs[1], outputs[0], attrs.get("rule"))
         case "bias_gradient":
-            return _ops.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
+            return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
-            return _ops.Accumulate(inputs[0], outputs[0])
+            return _rows.Accumulate(inputs[0], outputs[0])
         case "update":
-            return _ops.ApplyUpdate(inputs[1], attrs["rule"])
+            return _dense.ApplyUpdate(inputs[1], attrs["rule"])
     raise AssertionError(op.name)
 
 

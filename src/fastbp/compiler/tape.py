@@ -18,7 +18,8 @@ class Tensor:
     """A matrix of the program.
 
     `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter) or "statistic" (one
-    number for each row of the batch) or "total" (its sum over the steps). `variable` is the model's variable behind a parameter.
+    number for each row of the batch) or "total" (its sum over the steps). `variable` is the model's variable behind a
+    parameter.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Floor 2. The functional face: each kernel as a function on NumPy arrays.
 
-A call runs a program of one op, the same op that a model's program is made of. Arrays of float32 and float64 are used where
-they lie; anything else that is real is converted once, to float64.
+A call runs a program of one op, the same op that a model's program is made of. Arrays of float32 and float64 are used
+where they lie; anything else that is real is converted once, to float64.
 """
 
 from fastbp.ops.activation import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from fastbp._core import _ops
+from fastbp._core import _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import TRANSCENDENTAL, Array, as_rows, output, real, rows_of
 
@@ -14,7 +14,7 @@ def _elementwise(kind: str, x: ArrayLike, out: Array | None, alpha: float = 0.0)
     out = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
         rows = as_rows(out)
-        run_op(_ops.Activation(rows_of(x), rows, kind, alpha), len(rows), TRANSCENDENTAL * float(x.size))
+        run_op(_rows.Activation(rows_of(x), rows, kind, alpha), len(rows), TRANSCENDENTAL * float(x.size))
     return out
 
 
@@ -26,8 +26,14 @@ def _elementwise_backward(kind: str, dy: ArrayLike, y: ArrayLike, out: Array | N
     out = output(out, dy.shape, dy.dtype, y, in_place=dy)
     if dy.size:
         rows = as_rows(out)
-        run_op(_ops.ActivationGradient(rows_of(dy), rows_of(y), rows, kind, alpha), len(rows), 4.0 * dy.size)
+        run_op(_rows.ActivationGradient(rows_of(dy), rows_of(y), rows, kind, alpha), len(rows), 4.0 * dy.size)
     return out
+
+
+def _slope(negative_slope: float) -> float:
+    if not 0 <= negative_slope < float("inf"):
+        raise ValueError(f"expected negative_slope to be finite and at least 0, got {negative_slope}")
+    return float(negative_slope)
 
 
 def relu(x: ArrayLike, out: Array | None = None) -> Array:
@@ -67,7 +73,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.2, out: Array | None = No
     >>> fb.ops.leaky_relu([-1.0, 2.0])
     array([-0.2,  2. ])
     """
-    return _elementwise("leaky_relu", x, out, negative_slope)
+    return _elementwise("leaky_relu", x, out, _slope(negative_slope))
 
 
 def sigmoid(x: ArrayLike, out: Array | None = None) -> Array:
@@ -133,7 +139,7 @@ def leaky_relu_backward(dy: ArrayLike, y: ArrayLike, negative_slope: float = 0.2
     >>> fb.ops.leaky_relu_backward([5.0, 5.0], [-1.0, 2.0])
     array([1., 5.])
     """
-    return _elementwise_backward("leaky_relu", dy, y, out, negative_slope)
+    return _elementwise_backward("leaky_relu", dy, y, out, _slope(negative_slope))
 
 
 def sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -174,7 +180,7 @@ def softmax(x: ArrayLike, out: Array | None = None) -> Array:
     out = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
         rows = as_rows(out)
-        run_op(_ops.Softmax(rows_of(x), rows), len(rows), TRANSCENDENTAL * float(x.size))
+        run_op(_rows.Softmax(rows_of(x), rows), len(rows), TRANSCENDENTAL * float(x.size))
     return out
 
 
@@ -194,5 +200,5 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> A
     out = output(out, dy.shape, dy.dtype, y, in_place=dy)
     if dy.size:
         rows = as_rows(out)
-        run_op(_ops.SoftmaxGradient(rows_of(dy), rows_of(y), rows), len(rows), 4.0 * dy.size)
+        run_op(_rows.SoftmaxGradient(rows_of(dy), rows_of(y), rows), len(rows), 4.0 * dy.size)
     return out

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _ops
+from fastbp._core import _dense, _ops
 from fastbp._core._program import run_op
 from fastbp.ops.activation import softmax
 from fastbp.ops.edge import Array, matrix, output, real, row_major
 
 
-def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, activation: str = "linear",
-          out: Array | None = None) -> Array:
+def dense(
+    x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, activation: str = "linear", out: Array | None = None
+) -> Array:
     """Output of a dense layer, activation(x @ w + b).
 
     Parameters
@@ -52,7 +53,7 @@ def dense(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, activation: st
     out = output(out, (x.shape[0], w.shape[1]), x.dtype, x, w, b)
     elementwise = "linear" if activation == "softmax" else activation
     alpha = 0.2 if activation == "leaky_relu" else 0.0
-    run_op(_ops.Dense(x, w, b, out, elementwise, alpha), len(x), 2.0 * x.size * w.shape[1])
+    run_op(_dense.Dense(x, w, b, out, elementwise, alpha), len(x), 2.0 * x.size * w.shape[1])
     return softmax(out, out=out) if activation == "softmax" else out
 
 
@@ -87,7 +88,7 @@ def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Array:
     a = matrix("a", a)
     b = matrix("b", b, a.dtype, rows=a.shape[1])
     out = output(out, (a.shape[0], b.shape[1]), a.dtype, a, b)
-    run_op(_ops.Matmul(a, b, out), a.shape[1], 2.0 * a.size * b.shape[1])
+    run_op(_dense.Matmul(a, b, out), a.shape[1], 2.0 * a.size * b.shape[1])
     return out
 
 
@@ -149,5 +150,5 @@ def column_sum(x: ArrayLike) -> Array:
     """
     x = row_major(matrix("x", x))
     out = np.empty(x.shape[1], x.dtype)
-    run_op(_ops.BiasGradient(x, out), len(x), 4.0 * x.size)
+    run_op(_dense.BiasGradient(x, out), len(x), 4.0 * x.size)
     return out

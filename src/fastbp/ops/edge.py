@@ -37,8 +37,9 @@ def _converted(name: str, array: Array, dtype: np.dtype[Any] | None) -> Array:
     return np.require(array, array.dtype.newbyteorder("="), ["A", "C"]).copy()
 
 
-def matrix(name: str, value: ArrayLike, dtype: np.dtype[Any] | None = None, rows: int | None = None,
-           columns: int | None = None) -> Array:
+def matrix(
+    name: str, value: ArrayLike, dtype: np.dtype[Any] | None = None, rows: int | None = None, columns: int | None = None
+) -> Array:
     """`value` as a matrix of a real type, of so many rows and columns where they are given."""
     array = real(name, value, dtype)
     shape = array.shape
@@ -59,11 +60,16 @@ def has_contiguous_rows(array: Array) -> bool:
         return True
     if array.ndim != 2 or array.strides[1] != array.itemsize:
         return False
-    return array.strides[0] >= array.shape[1] * array.itemsize
+    return array.strides[0] >= array.shape[1] * array.itemsize and array.strides[0] % array.itemsize == 0
 
 
-def output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], *inputs: Array | None,
-           in_place: Array | None = None) -> Array:
+def output(
+    out: Array | None,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *inputs: Array | None,
+    in_place: Array | None = None,
+) -> Array:
     """`out`, checked, or a new array. It may be exactly `in_place`; it may not overlap another input."""
     if out is None:
         return np.empty(shape, dtype)
@@ -78,7 +84,8 @@ def output(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], *inp
         if array is not None and _memory.overlap(out, array):
             raise ValueError("expected out not to overlap an input")
     if in_place is not None and out is not in_place and _memory.overlap(out, in_place):
-        if out.ctypes.data != in_place.ctypes.data or out.strides != in_place.strides:
+        same = out.ctypes.data == in_place.ctypes.data and out.strides == in_place.strides
+        if not same:
             raise ValueError("expected out not to overlap an input, or to be exactly the one it may replace")
     return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _ops
+from fastbp._core import _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import TRANSCENDENTAL, Array, matrix, row_major
 
@@ -18,7 +18,7 @@ def _loss(kind: str, prediction: ArrayLike, target: ArrayLike, labels: bool = Fa
     else:
         target = row_major(matrix("target", target, prediction.dtype, rows, columns))
     value, gradient = np.empty(rows, prediction.dtype), np.empty(prediction.shape, prediction.dtype)
-    op = _ops.Loss(kind, prediction, target, value, gradient, mean=False)
+    op = _rows.Loss(kind, prediction, target, value, gradient, mean=False)
     run_op(op, rows, TRANSCENDENTAL * float(prediction.size))
     return value, gradient
 
@@ -28,7 +28,7 @@ def _labels(target: ArrayLike, rows: int, columns: int) -> Array:
     array = np.asarray(target)
     if array.shape != (rows,):
         raise ValueError(f"expected target with shape ({rows},) or ({rows}, {columns}), got {array.shape}")
-    if array.size and not (0 <= array.min() and array.max() < columns):
+    if array.size and not (array.min() >= 0 and array.max() < columns):
         raise ValueError(f"expected labels from 0 to {columns - 1}, got {array.min()} to {array.max()}")
     return np.ascontiguousarray(array, np.int32)
 

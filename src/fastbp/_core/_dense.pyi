@@ -1,0 +1,52 @@
+# Floor 1. What _dense.pyx shows to Python: ops are made of NumPy arrays here and run by _program.
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import DTypeLike, NDArray
+
+from fastbp._core._ops import Op
+
+UPDATES: dict[str, int]
+
+Array = NDArray[Any]
+
+def depth(dtype: DTypeLike) -> int: ...
+
+class Rule:
+    @property
+    def arrays(self) -> tuple[Array, ...]: ...
+    def __init__(
+        self, kind: str, weight: Array, states: Sequence[Array], momentum: float, decay: float, epsilon: float
+    ) -> None: ...
+
+class _Product(Op):
+    def bind(self, x: Array | None = None, z: Array | None = None) -> None: ...
+
+class Dense(_Product):
+    def __init__(
+        self, x: Array, w: Array, b: Array | None, z: Array, activation: str = "linear", alpha: float = 0
+    ) -> None: ...
+
+class InputGradient(_Product):
+    def __init__(
+        self,
+        dz: Array,
+        w: Array,
+        dx: Array,
+        output: Array | None = None,
+        activation: str = "linear",
+        alpha: float = 0,
+    ) -> None: ...
+
+class WeightGradient(_Product):
+    def __init__(self, x: Array, dz: Array, dw: Array | None = None, rule: Rule | None = None) -> None: ...
+
+class Matmul(_Product):
+    def __init__(self, a: Array, b: Array, c: Array) -> None: ...
+
+class BiasGradient(Op):
+    def __init__(self, dz: Array, db: Array | None = None, rule: Rule | None = None) -> None: ...
+
+class ApplyUpdate(Op):
+    def __init__(self, gradient: Array, rule: Rule) -> None: ...

@@ -1,0 +1,295 @@
+# Floor 1. Ops on parameters: a dense layer's products, and the gradients of its parameters with their updates.
+#
+# Design
+# (a) Forward, input gradient, weight gradient and a plain product are one op, `product`; they differ in what the rows of
+#     the batch are to it and in what is done to a strip of c while it is in L1.
+# (b) The update of a weight is done to its gradient's strips, so the gradient needs no memory; a bias's gradient is so
+#     small that it lives in the thread's scratch.
+# (c) A share of a parameter is a rectangle, the same one in every step: its weights and their state stay in the cache of
+#     the core that owns it.
+
+cimport numpy as cnp
+from libc.math cimport INFINITY
+from libc.string cimport memset
+
+import numpy as np
+
+from ._kernels cimport *
+from ._ops cimport *
+
+from ._ops import ACTIVATIONS
+
+cnp.import_array()
+
+UPDATES = {"sgd": FBP_SGD, "momentum": FBP_MOMENTUM, "nesterov": FBP_NESTEROV, "adam": FBP_ADAM}
+
+
+# ---- updates ---------------------------------------------------------------------------------------------------------
+
+cdef class Rule:
+    """How one parameter changes: its memory, its state and the optimizer's constants."""
+
+    cdef fbp_update update
+    cdef const fbp_kernels* kernels
+    cdef readonly object arrays
+
+    def __init__(self, str kind, cnp.ndarray weight, states, double momentum, double decay, double epsilon):
+        cdef cnp.ndarray state
+        self.arrays = (weight, *states)
+        self.kernels = kernels_of(type_code(weight))
+        memset(&self.update, 0, sizeof(fbp_update))
+        self.update.kind = UPDATES[kind]
+        self.update.weight = cnp.PyArray_DATA(weight)
+        self.update.stride = weight.shape[1] if weight.ndim == 2 else weight.shape[0]
+        self.update.momentum = momentum
+        self.update.decay = decay
+        self.update.epsilon = epsilon
+        for i, state in enumerate(states):
+            self.update.state[i] = cnp.PyArray_DATA(state)
+
+
+# ---- products --------------------------------------------------------------------------------------------------------
+
+cdef enum:           # what the rows of the batch are to a product
+    ROWS_OF_C
+    SUMMED_OVER
+    NOTHING
+
+cdef enum:           # what is done to a product in L1
+    FINISH_NOTHING
+    FINISH_OUTPUT
+    FINISH_BACKWARD
+    FINISH_UPDATE
+
+cdef struct Product:              # c = finish(a @ b)
+    const fbp_kernels* kernels
+    fbp_gemm g
+    View a                        # IN
+    View c                        # OUT
+    int batch
+    int finish
+    fbp_dense_output output
+    fbp_activation_backward backward
+    fbp_update update
+
+
+cdef void product(const void* args, const Share* share) noexcept nogil:
+    cdef const Product* p = <const Product*> args
+    cdef fbp_gemm g = p.g
+    cdef fbp_update update
+    cdef Py_ssize_t i0 = share.begin, i1 = share.end, j0 = 0, j1 = g.n
+    if p.batch != ROWS_OF_C:
+        if p.batch == SUMMED_OVER:
+            g.k = share.rows
+        grid_cell(p, share, &i0, &i1, &j0, &j1)
+    elif p.a.moving or p.c.moving:
+        g.a = row_of(&p.a, 0, share)
+        g.c = row_of(&p.c, 0, share)
+    if p.finish == FINISH_OUTPUT:
+        g.finish = p.kernels.dense_output
+        g.finish_args = &p.output
+    elif p.finish == FINISH_BACKWARD:
+        g.finish = p.kernels.activation_backward
+        g.finish_args = &p.backward
+    elif p.finish == FINISH_UPDATE:
+        update = p.update
+        update.rate = share.rate
+        g.finish = p.kernels.update
+        g.prefetch = p.kernels.update_prefetch
+        g.finish_args = &update
+    p.kernels.gemm(&g, i0, i1, j0, j1, share.scratch)
+
+
+# This share's rectangle of c: the grid of `count` cells with the least border, so that the least of a and b is read.
+cdef void grid_cell(const Product* p, const Share* share, Py_ssize_t* i0, Py_ssize_t* i1, Py_ssize_t* j0,
+                    Py_ssize_t* j1) noexcept nogil:
+    cdef Py_ssize_t m = p.g.m, n = p.g.n, down, across, best_down = 1
+    cdef double border, least = INFINITY
+    for down in range(1, share.count + 1):
+        across = share.count // down
+        if down * across != share.count:
+            continue
+        border = <double> max(m // down, p.kernels.gemm_rows) + <double> max(n // across, 16)
+        if border <= least:
+            least = border
+            best_down = down
+    across = share.count // best_down
+    cut(m, p.kernels.gemm_rows, share.index // across, best_down, i0, i1)
+    cut(n, 64 // p.a.itemsize, share.index % across, across, j0, j1)
+
+
+cdef class _Product(Op):
+    cdef Product p
+
+    cdef void set(self, View a, View b, View c):
+        memset(&self.p, 0, sizeof(Product))
+        self.fn = product
+        self.args = &self.p
+        self.p.kernels = self.kernels
+        self.p.a = a
+        self.p.c = c
+        self.p.g.a, self.p.g.a_rs, self.p.g.a_cs = a.data, a.rs, a.cs
+        self.p.g.b, self.p.g.b_rs, self.p.g.b_cs = b.data, b.rs, b.cs
+        self.p.g.c, self.p.g.c_rs = c.data, c.rs
+        self.p.g.m, self.p.g.k, self.p.g.n = a.rows, a.cols, b.cols
+        self.scratch = self.kernels.gemm_scratch(a.rows, b.cols, a.cols)
+
+    cdef void set_activation(self, cnp.ndarray bias, activation, double alpha):
+        self.p.output.bias = NULL if bias is None else cnp.PyArray_DATA(bias)
+        self.p.output.activation = ACTIVATIONS[activation]
+        self.p.output.alpha = alpha
+        if bias is not None or activation != "linear":
+            self.p.finish = FINISH_OUTPUT
+
+    def bind(self, cnp.ndarray x=None, cnp.ndarray z=None):
+        """Read the whole array x, write the whole array z, a batch of rows at a time."""
+        if x is not None:
+            self.p.a = view_of(x, True)
+            self.p.g.a, self.p.g.a_rs, self.p.g.a_cs = self.p.a.data, self.p.a.rs, self.p.a.cs
+        if z is not None:
+            self.p.c = view_of(z, True)
+            self.p.g.c, self.p.g.c_rs = self.p.c.data, self.p.c.rs
+
+
+cdef class Dense(_Product):
+    """z = activation(x @ w + b).  x (batch, fan_in), w (fan_in, fan_out), b (fan_out,) or None, z (batch, fan_out)."""
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray b, cnp.ndarray z, str activation="linear",
+                 double alpha=0):
+        self.by_rows = True
+        self.arrays = (x, w, b, z)
+        self.kernels = kernels_of(type_code(w))
+        self.set(view_of(x), view_of(w), view_of(z))
+        self.set_activation(b, activation, alpha)
+
+
+cdef class InputGradient(_Product):
+    """dx = (dz @ w.T) * activation'(output).  dz (batch, fan_out), w (fan_in, fan_out), dx and output (batch, fan_in)."""
+
+    def __init__(self, cnp.ndarray dz, cnp.ndarray w, cnp.ndarray dx, cnp.ndarray output=None,
+                 str activation="linear", double alpha=0):
+        self.by_rows = True
+        self.arrays = (dz, w, dx, output)
+        self.kernels = kernels_of(type_code(w))
+        self.set(view_of(dz), transposed(view_of(w)), view_of(dx))
+        if output is not None:
+            self.p.finish = FINISH_BACKWARD
+            self.p.backward.output = cnp.PyArray_DATA(output)
+            self.p.backward.stride = view_of(output).rs
+            self.p.backward.activation = ACTIVATIONS[activation]
+            self.p.backward.alpha = alpha
+
+
+cdef class WeightGradient(_Product):
+    """dw = x.T @ dz, and the weight's update.  x (batch, fan_in), dz (batch, fan_out), dw (fan_in, fan_out) or None.
+
+    Without `dw` the gradient is used up in L1; the batch is then at most `depth(dtype)` rows.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray dz, cnp.ndarray dw=None, Rule rule=None):
+        self.by_rows = False
+        self.arrays = (x, dz, dw, rule)
+        self.kernels = kernels_of(type_code(dz))
+        self.set(transposed(view_of(x)), view_of(dz), no_view() if dw is None else view_of(dw))
+        self.p.batch = SUMMED_OVER
+        if rule is not None:
+            self.p.finish = FINISH_UPDATE
+            self.p.update = rule.update
+
+
+cdef class Matmul(_Product):
+    """c = a @ b, all of it at once.  a (m, k), b (k, n), c (m, n) with one of its strides 1."""
+
+    def __init__(self, cnp.ndarray a, cnp.ndarray b, cnp.ndarray c):
+        cdef View left = view_of(a), right = view_of(b), out = view_of(c)
+        self.by_rows = False
+        self.arrays = (a, b, c)
+        self.kernels = kernels_of(type_code(c))
+        if out.cs == 1:
+            self.set(left, right, out)
+        else:                     # c.T = b.T @ a.T
+            self.set(transposed(right), transposed(left), transposed(out))
+        self.p.batch = NOTHING
+
+
+def depth(dtype):
+    """The largest batch for which a weight's gradient can stay in L1."""
+    return kernels_of(type_code(np.empty(0, dtype))).gemm_depth
+
+
+# ---- a bias's gradient, and updates on their own ---------------------------------------------------------------------
+
+cdef struct Columns:              # db = column sums of dz, and the bias's update
+    const fbp_kernels* kernels
+    View dz                       # IN (batch, fan_out)
+    View db                       # OUT (fan_out,) or NULL
+    bint updates
+    fbp_update update
+
+
+cdef void bias_gradient(const void* args, const Share* share) noexcept nogil:
+    cdef const Columns* p = <const Columns*> args
+    cdef Py_ssize_t begin, end, size = p.dz.itemsize
+    cdef fbp_update update = p.update
+    cdef char* db
+    cut(p.dz.cols, 64 // size, share.index, share.count, &begin, &end)
+    if begin >= end:
+        return
+    db = p.db.data + begin * size if p.db.data else <char*> share.scratch
+    p.kernels.column_sum(share.rows, end - begin, p.dz.data + begin * size, p.dz.rs, db)
+    if p.updates:
+        update.rate = share.rate
+        p.kernels.update(&update, 0, begin, 1, end - begin, db, end - begin, NULL, 0)
+
+
+cdef class BiasGradient(Op):
+    """db = dz.sum(axis=0), and the bias's update.  dz (batch, fan_out), db (fan_out,) or None."""
+
+    cdef Columns p
+
+    def __init__(self, cnp.ndarray dz, cnp.ndarray db=None, Rule rule=None):
+        memset(&self.p, 0, sizeof(Columns))
+        self.by_rows = False
+        self.fn, self.args = bias_gradient, &self.p
+        self.arrays = (dz, db, rule)
+        self.kernels = self.p.kernels = kernels_of(type_code(dz))
+        self.p.dz = view_of(dz)
+        self.p.db = no_view() if db is None else view_of(db)
+        self.scratch = self.p.dz.cols * self.p.dz.itemsize
+        if rule is not None:
+            self.p.updates = True
+            self.p.update = rule.update
+
+
+cdef struct Application:          # one parameter's update from a gradient in memory
+    const fbp_kernels* kernels
+    View gradient                 # IN (rows, cols)
+    fbp_update update
+
+
+cdef void apply_update(const void* args, const Share* share) noexcept nogil:
+    cdef const Application* p = <const Application*> args
+    cdef fbp_update update = p.update
+    cdef Py_ssize_t r0 = 0, r1 = p.gradient.rows, c0 = 0, c1 = p.gradient.cols, size = p.gradient.itemsize
+    if r1 >= share.count:
+        cut(r1, 1, share.index, share.count, &r0, &r1)
+    else:
+        cut(c1, 64 // size, share.index, share.count, &c0, &c1)
+    update.rate = share.rate
+    p.kernels.update(&update, r0, c0, r1 - r0, c1 - c0, p.gradient.data + (r0 * p.gradient.rs + c0) * size,
+                     p.gradient.rs, NULL, 0)
+
+
+cdef class ApplyUpdate(Op):
+    """Change a parameter by its gradient, of the same shape."""
+
+    cdef Application p
+
+    def __init__(self, cnp.ndarray gradient, Rule rule not None):
+        cdef cnp.ndarray matrix = gradient if gradient.ndim == 2 else gradient.reshape(1, -1)
+        self.by_rows = False
+        self.fn, self.args = apply_update, &self.p
+        self.arrays = (matrix, rule)
+        self.kernels = self.p.kernels = rule.kernels
+        self.p.gradient = view_of(matrix)
+        self.p.update = rule.update

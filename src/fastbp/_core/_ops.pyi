@@ -1,0 +1,13 @@
+# Floor 1. What _ops.pyx shows to Python.
+
+from typing import Any
+
+ACTIVATIONS: dict[str, int]
+
+class Op:
+    @property
+    def by_rows(self) -> bool: ...
+    @property
+    def scratch(self) -> int: ...
+    @property
+    def arrays(self) -> Any: ...

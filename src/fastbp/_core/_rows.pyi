@@ -1,0 +1,51 @@
+# Floor 1. What _rows.pyx shows to Python: ops are made of NumPy arrays here and run by _program.
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fastbp._core._ops import Op
+
+LOSSES: dict[str, int]
+METRICS: dict[str, int]
+
+Array = NDArray[Any]
+
+class _RowMap(Op):
+    def bind(self, x: Array | None = None, z: Array | None = None) -> None: ...
+
+class Activation(_RowMap):
+    def __init__(self, z: Array, a: Array, kind: str, alpha: float = 0) -> None: ...
+
+class ActivationGradient(_RowMap):
+    def __init__(self, da: Array, a: Array, dz: Array, kind: str, alpha: float = 0) -> None: ...
+
+class Softmax(_RowMap):
+    def __init__(self, z: Array, a: Array) -> None: ...
+
+class SoftmaxGradient(_RowMap):
+    def __init__(self, da: Array, a: Array, dz: Array) -> None: ...
+
+class _Comparison(Op): ...
+
+class Loss(_Comparison):
+    def __init__(
+        self,
+        kind: str,
+        prediction: Array,
+        target: Array,
+        value: Array | None = None,
+        gradient: Array | None = None,
+        mean: bool = True,
+    ) -> None: ...
+
+class Metric(_Comparison):
+    def __init__(self, kind: str, prediction: Array, target: Array, value: Array, threshold: float = 0.5) -> None: ...
+
+class Accumulate(Op):
+    def __init__(self, values: Array, total: Array) -> None: ...
+
+class Gather(Op):
+    def __init__(self, dst: Array, scale: float = 1) -> None: ...
+    def bind(self, src: Array, order: Array | None = None) -> None: ...
+    def release(self) -> None: ...

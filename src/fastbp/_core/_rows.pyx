@@ -1,0 +1,281 @@
+# Floor 1. Ops that go row by row: the gather, activations, softmax, losses and metrics; and the sum of what they report.
+#
+# Design
+# (a) What these read and write of a row no other row needs, so a slice of the batch runs them one after another, with a
+#     dense layer's products in between, while its rows are in cache.
+# (b) A view that moves is the caller's own array: the gather's source, and in prediction the first input and the output.
+
+cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
+
+import numpy as np
+
+from ._kernels cimport *
+from ._ops cimport *
+
+from ._ops import ACTIVATIONS
+
+cnp.import_array()
+
+LOSSES = {"mean_squared_error": FBP_MEAN_SQUARED_ERROR, "mean_absolute_error": FBP_MEAN_ABSOLUTE_ERROR,
+          "binary_crossentropy": FBP_BINARY_CROSSENTROPY,
+          "binary_crossentropy_logits": FBP_BINARY_CROSSENTROPY_LOGITS,
+          "categorical_crossentropy": FBP_CATEGORICAL_CROSSENTROPY,
+          "categorical_crossentropy_logits": FBP_CATEGORICAL_CROSSENTROPY_LOGITS}
+METRICS = {"binary_accuracy": FBP_BINARY_ACCURACY, "categorical_accuracy": FBP_CATEGORICAL_ACCURACY}
+
+
+cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
+    const fbp_kernels* kernels
+    View x                        # IN (batch, n)
+    View y                        # IN: the saved output, for the backward functions
+    View out                      # OUT (batch, n)
+    fbp_dense_output forward
+    fbp_activation_backward backward
+
+
+cdef void activation(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    p.kernels.dense_output(&p.forward, share.begin, 0, share.end - share.begin, p.x.cols,
+                           row_of(&p.x, share.begin, share), p.x.rs, row_of(&p.out, share.begin, share), p.out.rs)
+
+
+cdef void activation_gradient(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    p.kernels.activation_backward(&p.backward, share.begin, 0, share.end - share.begin, p.x.cols,
+                                  row_of(&p.x, share.begin, share), p.x.rs,
+                                  row_of(&p.out, share.begin, share), p.out.rs)
+
+
+cdef void softmax(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    p.kernels.softmax(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
+                      row_of(&p.out, share.begin, share), p.out.rs)
+
+
+cdef void softmax_gradient(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    p.kernels.softmax_backward(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
+                               row_of(&p.y, share.begin, share), p.y.rs,
+                               row_of(&p.out, share.begin, share), p.out.rs)
+
+
+cdef class _RowMap(Op):
+    cdef RowMap p
+
+    cdef void set(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray out):
+        memset(&self.p, 0, sizeof(RowMap))
+        self.by_rows = True
+        self.args = &self.p
+        self.arrays = (x, y, out)
+        self.kernels = self.p.kernels = kernels_of(type_code(out))
+        self.p.x, self.p.out = view_of(x), view_of(out)
+        self.p.y = no_view() if y is None else view_of(y)
+
+    def bind(self, cnp.ndarray x=None, cnp.ndarray z=None):
+        """Read the whole array x, write the whole array z, a batch of rows at a time."""
+        if x is not None:
+            self.p.x = view_of(x, True)
+        if z is not None:
+            self.p.out = view_of(z, True)
+
+
+cdef class Activation(_RowMap):
+    """a = activation(z), elementwise."""
+
+    def __init__(self, cnp.ndarray z, cnp.ndarray a, str kind, double alpha=0):
+        self.set(z, None, a)
+        self.fn = activation
+        self.p.forward.activation = ACTIVATIONS[kind]
+        self.p.forward.alpha = alpha
+
+
+cdef class ActivationGradient(_RowMap):
+    """dz = da * activation'(a), the derivative taken from the output a."""
+
+    def __init__(self, cnp.ndarray da, cnp.ndarray a, cnp.ndarray dz, str kind, double alpha=0):
+        self.set(da, a, dz)
+        self.fn = activation_gradient
+        self.p.backward.output = self.p.y.data
+        self.p.backward.stride = self.p.y.rs
+        self.p.backward.activation = ACTIVATIONS[kind]
+        self.p.backward.alpha = alpha
+
+
+cdef class Softmax(_RowMap):
+    """a = softmax(z), row by row."""
+
+    def __init__(self, cnp.ndarray z, cnp.ndarray a):
+        self.set(z, None, a)
+        self.fn = softmax
+
+
+cdef class SoftmaxGradient(_RowMap):
+    """dz = a * (da - sum(da * a)), row by row."""
+
+    def __init__(self, cnp.ndarray da, cnp.ndarray a, cnp.ndarray dz):
+        self.set(da, a, dz)
+        self.fn = softmax_gradient
+
+
+cdef struct Comparison:           # loss or metric: predictions against targets
+    const fbp_kernels* kernels
+    View prediction               # IN (batch, n)
+    View target                   # IN (batch, n) or (batch,) int32
+    View value                    # OUT (batch,)
+    View gradient                 # OUT (batch, n) or NULL
+    fbp_loss loss
+    fbp_metric metric
+    bint labels
+    bint mean                     # divide the gradient by the rows of the batch
+
+
+cdef void loss(const void* args, const Share* share) noexcept nogil:
+    cdef const Comparison* p = <const Comparison*> args
+    cdef fbp_loss a = p.loss
+    a.rows = share.end - share.begin
+    a.prediction = row_of(&p.prediction, share.begin, share)
+    a.target = NULL if p.labels else row_of(&p.target, share.begin, share)
+    a.labels = <const int32_t*> row_of(&p.target, share.begin, share) if p.labels else NULL
+    a.value = row_of(&p.value, share.begin, share)
+    a.gradient = row_of(&p.gradient, share.begin, share)
+    a.scale = 1.0 / share.rows if p.mean else 1.0
+    p.kernels.loss(&a)
+
+
+cdef void metric(const void* args, const Share* share) noexcept nogil:
+    cdef const Comparison* p = <const Comparison*> args
+    cdef fbp_metric a = p.metric
+    a.rows = share.end - share.begin
+    a.prediction = row_of(&p.prediction, share.begin, share)
+    a.target = NULL if p.labels else row_of(&p.target, share.begin, share)
+    a.labels = <const int32_t*> row_of(&p.target, share.begin, share) if p.labels else NULL
+    a.value = row_of(&p.value, share.begin, share)
+    p.kernels.metric(&a)
+
+
+cdef class _Comparison(Op):
+    cdef Comparison p
+
+    cdef void set(self, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value):
+        memset(&self.p, 0, sizeof(Comparison))
+        self.by_rows = True
+        self.args = &self.p
+        self.kernels = self.p.kernels = kernels_of(type_code(prediction))
+        self.arrays = (prediction, target, value)
+        self.p.prediction, self.p.target = view_of(prediction), view_of(target)
+        self.p.value = no_view() if value is None else view_of(value)
+        self.p.labels = target.dtype == np.int32
+        self.p.loss.cols = self.p.metric.cols = self.p.prediction.cols
+        self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
+        self.p.loss.target_stride = self.p.metric.target_stride = self.p.target.rs
+
+
+cdef class Loss(_Comparison):
+    """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`. Either may be None."""
+
+    def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value=None,
+                 cnp.ndarray gradient=None, bint mean=True):
+        self.set(prediction, target, value)
+        self.fn = loss
+        self.p.loss.kind = LOSSES[kind]
+        self.p.mean = mean
+        if gradient is not None:
+            self.arrays += (gradient,)
+            self.p.gradient = view_of(gradient)
+            self.p.loss.gradient_stride = self.p.gradient.rs
+
+
+cdef class Metric(_Comparison):
+    """value[i] = 1 where row i is right, else 0 (binary: the share of right columns)."""
+
+    def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value,
+                 double threshold=0.5):
+        self.set(prediction, target, value)
+        self.fn = metric
+        self.p.metric.kind = METRICS[kind]
+        self.p.metric.threshold = threshold
+
+
+cdef struct Total:                # total += sum of values
+    const fbp_kernels* kernels
+    View values                   # IN (batch,)
+    double* total                 # IN OUT
+
+
+cdef void accumulate(const void* args, const Share* share) noexcept nogil:
+    cdef const Total* p = <const Total*> args
+    if share.index == 0:
+        p.total[0] += p.kernels.sum(share.rows, p.values.data)
+
+
+cdef class Accumulate(Op):
+    """total += values[:rows].sum().  values (batch,), total (1,) float64."""
+
+    cdef Total p
+
+    def __init__(self, cnp.ndarray values, cnp.ndarray total):
+        self.by_rows = False
+        self.fn, self.args = accumulate, &self.p
+        self.arrays = (values, total)
+        self.kernels = self.p.kernels = kernels_of(type_code(values))
+        self.p.values = view_of(values)
+        self.p.total = <double*> cnp.PyArray_DATA(total)
+
+
+cdef struct Rows:                 # the batch: rows of the caller's array in the caller's order
+    const fbp_kernels* kernels
+    View src                      # IN (n, cols) float32, float64, uint8; or (n,) int32
+    View dst                      # OUT (batch, cols), or (batch,) int32
+    const int64_t* order          # IN (n,) or NULL
+    fbp_gather g
+    bint labels
+
+
+cdef void gather(const void* args, const Share* share) noexcept nogil:
+    cdef const Rows* p = <const Rows*> args
+    cdef fbp_gather g = p.g
+    g.rows = share.end - share.begin
+    g.dst = row_of(&p.dst, share.begin, share)
+    if p.order:
+        g.src = p.src.data
+        g.index = p.order + share.first + share.begin
+        if share.end <= share.ahead:
+            g.ahead = g.index + share.rows
+    else:
+        g.src = row_of(&p.src, share.begin, share)
+        g.index = NULL
+    if p.labels:
+        p.kernels.gather_labels(&g)
+    else:
+        p.kernels.gather(&g)
+
+
+cdef class Gather(Op):
+    """dst[i] = scale * src[order[first + i]], converted to dst's type; src and order are bound later."""
+
+    cdef Rows p
+
+    def __init__(self, cnp.ndarray dst, double scale=1):
+        memset(&self.p, 0, sizeof(Rows))
+        self.by_rows = True
+        self.fn, self.args = gather, &self.p
+        self.p.labels = dst.dtype == np.int32
+        self.kernels = self.p.kernels = kernels_of(FBP_F32 if self.p.labels else type_code(dst))
+        self.p.dst = view_of(dst)
+        self.p.g.cols, self.p.g.dst_stride, self.p.g.scale = self.p.dst.cols, self.p.dst.rs, scale
+        self.arrays = (dst, None, None)
+
+    def bind(self, cnp.ndarray src not None, cnp.ndarray order=None):
+        """Take rows of `src` (any strides) in the order of `order` (int64; None: as they lie)."""
+        self.p.src = view_of(src, True)
+        self.p.order = NULL if order is None else <int64_t*> cnp.PyArray_DATA(order)
+        self.p.g.src_dtype = <fbp_dtype> type_code(src)
+        self.p.g.src_rows, self.p.g.src_rs, self.p.g.src_cs = self.p.src.rows, self.p.src.rs, self.p.src.cs
+        self.arrays = (self.arrays[0], src, order)
+
+    def release(self):
+        """Forget the caller's arrays."""
+        self.arrays = (self.arrays[0], None, None)
+        self.p.src, self.p.order = no_view(), NULL
