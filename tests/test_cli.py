@@ -224,14 +224,21 @@ def test_missing_or_truncated_mnist_is_exit_code_2_and_one_line(tmp_path):
 
 def test_ctrl_c_is_exit_code_130_and_one_line():
     process = subprocess.Popen(
-        [*COMMAND, "train", "--epochs", "100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "train", "--epochs", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a parent may have had it ignored
     )
-    for line in process.stdout:  # wait until it trains
-        if line.startswith("Epoch 2/"):
-            break
-    process.send_signal(signal.SIGINT)
-    start = time.perf_counter()
-    _, errors = process.communicate(timeout=60)
+    try:
+        for line in process.stdout:  # wait until it trains
+            if line.startswith("Epoch 2/"):
+                break
+        process.send_signal(signal.SIGINT)
+        start = time.perf_counter()
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert errors == "fastbp: interrupted\n"
     assert time.perf_counter() - start < 5

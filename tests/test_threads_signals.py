@@ -36,6 +36,7 @@ x = np.random.default_rng(0).normal(size=(60000, 200)).astype("f4")
 y = (x[:, 0] > 0).astype(int)
 m = fb.Sequential([fb.Dense(256, "relu", input_shape=(200,)), fb.Dense(256, "relu"), fb.Dense(2, "softmax")])
 m.compile("adam", "crossentropy")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have had it ignored
 
 class Begun(fb.callbacks.Callback):
     def on_epoch_end(self, epoch, logs):
@@ -82,9 +83,12 @@ def test_ctrl_c_between_epochs_keeps_their_history():
             if epoch == 2:
                 signal.raise_signal(signal.SIGINT)
 
-    model = make()
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X, Y, epochs=9, verbose=0, callbacks=[Interrupt()])
+    model, before = make(), signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, Y, epochs=9, verbose=0, callbacks=[Interrupt()])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert model.history.epoch == [0, 1, 2]
     assert len(model.history.history["accuracy"]) == 3
     assert model.optimizer.iterations == 3 * 63
