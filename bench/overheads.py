@@ -1,0 +1,85 @@
+"""Print what fastbp costs before it computes anything: its import, a fit of nothing, a predict of one row.
+
+    python bench/overheads.py
+
+Imports are timed in fresh interpreters, alternating, as the median over pairs; the rest on the headline model,
+784-128-64-10, as the best block (bench/timing.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+
+import numpy as np
+from timing import alternate, block_of
+
+import fastbp as fb
+
+# What to import -> the statement.  fastbp imports its parts when they are first named: the last has what a model needs.
+IMPORTS = {
+    "numpy": "import numpy",
+    "fastbp": "import fastbp",
+    "fastbp, Sequential named": "import fastbp; fastbp.Sequential",
+}
+IMPORT_BAR, FIT_BAR, PREDICT_BAR = 60e-3, 1e-3, 8e-6  # seconds
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something measured and the most that it may take, seconds."""
+
+    name: str
+    seconds: float
+    bar: float
+
+    def __str__(self) -> str:
+        unit, scale = ("ms", 1e3) if self.bar >= 1e-3 else ("µs", 1e6)
+        verdict = "within" if self.seconds <= self.bar else "OVER"
+        return f"{self.name:<52} {self.seconds * scale:8.3f} {unit}  bar {self.bar * scale:3.0f} {unit}  {verdict}"
+
+
+def import_seconds(statement: str) -> float:
+    """Time of a statement in a fresh interpreter, without the interpreter's own start."""
+    code = f"from time import perf_counter as now; begin = now(); {statement}; print(now() - begin)"
+    return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+
+
+def imports(rounds: int) -> list[Line]:
+    """What imports take over numpy's: medians over the pairs of a round."""
+    seconds = alternate({name: partial(import_seconds, code) for name, code in IMPORTS.items()}, rounds)
+    base = seconds.pop("numpy")
+    print(f"import numpy: {median(base) * 1e3:.0f} ms")
+    return [
+        Line(f"import {name}, over numpy", median(a - b for a, b in zip(taken, base, strict=True)), IMPORT_BAR)
+        for name, taken in seconds.items()
+    ]
+
+
+def calls(rounds: int) -> list[Line]:
+    """Calls of a model that has been used before."""
+    x, y = np.zeros((48_000, 784), np.float32), np.zeros(48_000, np.int64)
+    model = fb.Sequential([fb.Input((784,)), fb.Dense(128, "relu"), fb.Dense(64, "relu"), fb.Dense(10, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    cases = {
+        "fit of no epoch, 48,000 rows checked": (partial(model.fit, x, y, epochs=0, verbose=0), FIT_BAR),
+        "fit of one row, one step": (partial(model.fit, x[:1], y[:1], verbose=0), FIT_BAR),
+        "predict of one row": (partial(model.predict, x[:1]), PREDICT_BAR),
+    }
+    seconds = alternate({name: block_of(call) for name, (call, _) in cases.items()}, rounds)
+    return [Line(name, min(seconds[name]), bar) for name, (_, bar) in cases.items()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15, help="of each measurement (default: %(default)s)")
+    rounds = parser.parse_args().rounds
+    print(*imports(rounds), *calls(rounds), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
