@@ -23,7 +23,7 @@ SOURCES = Path("csrc")
 C_FLAGS = ["-std=gnu11", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra"]
 C_FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0", "-DNDEBUG"]
 
-# (identifier, name, flags, vector bytes), from the plainest to the best. Those of TEST_ISAS are never chosen on their own.
+# (identifier, name, flags, vector bytes), from the plainest to the best. TEST_ISAS are never chosen on their own.
 if platform.machine() in ("x86_64", "AMD64"):
     ISAS = [
         ("x86_64", "x86-64", ["-march=x86-64"], 16),

@@ -115,7 +115,6 @@ typedef struct {
     const void *src;  // (src_rows, cols)
     fbp_size src_rows, src_rs, src_cs;
     const int64_t *index;  // (rows,) or NULL
-    const int64_t *ahead;  // (rows,) rows that the next call will want, or NULL: they are asked for now
     fbp_size rows, cols;
     void *dst;
     fbp_size dst_stride;

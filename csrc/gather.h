@@ -30,15 +30,12 @@ static const struct {
 #undef ROW
 
 static void OP(gather)(const fbp_gather *a) {
-    const fbp_size size = OP(sources)[a->src_dtype].size, row_bytes = a->src_cs == 1 ? a->cols * size : 0;
+    const fbp_size size = OP(sources)[a->src_dtype].size;
     for (fbp_size i = 0; i < a->rows; i++) {
         const fbp_size row = a->index ? (fbp_size)a->index[i] : i;
         assert(0 <= row && row < a->src_rows);
         const char *src = (const char *)a->src + row * a->src_rs * size;
         OP(sources)[a->src_dtype].row((real *)a->dst + i * a->dst_stride, src, a->src_cs, a->cols, (real)a->scale);
-        if (!a->ahead) continue;
-        const char *next = (const char *)a->src + (fbp_size)a->ahead[i] * a->src_rs * size;
-        for (fbp_size at = 0; at < row_bytes; at += 64) __builtin_prefetch(next + at, 0, 2);
     }
 }
 

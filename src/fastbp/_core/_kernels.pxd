@@ -97,7 +97,6 @@ cdef extern from "fbp_kernels.h" nogil:
         const void* src
         fbp_size src_rows, src_rs, src_cs
         const int64_t* index
-        const int64_t* ahead
         fbp_size rows, cols
         void* dst
         fbp_size dst_stride

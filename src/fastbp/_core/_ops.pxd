@@ -10,7 +10,6 @@ cdef struct Share:
     Py_ssize_t index, count
     Py_ssize_t rows         # rows in this batch
     Py_ssize_t first        # position of its first row in the caller's order
-    Py_ssize_t ahead        # rows in the next batch
     double rate             # step size of this step
     void* scratch           # of this thread, as large as the op asked for
 

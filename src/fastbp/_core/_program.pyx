@@ -79,7 +79,6 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     cdef Share share
     share.rows = batch_rows(run, number)
     share.first = run.first + step * run.batch
-    share.ahead = max(0, min(run.batch, run.rows - (step + 1) * run.batch))
     share.rate = run.rates[step] if run.rates else 0
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count

@@ -241,8 +241,6 @@ cdef void gather(const void* args, const Share* share) noexcept nogil:
     if p.order:
         g.src = p.src.data
         g.index = p.order + share.first + share.begin
-        if share.end <= share.ahead:
-            g.ahead = g.index + share.rows
     else:
         g.src = row_of(&p.src, share.begin, share)
         g.index = NULL
