@@ -140,9 +140,11 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     plan.tile_rows = even_part(m, TILE_ROWS);
     plan.panel = tile_vectors[plan.tile_rows] * LANES;
     const int readable = g->b_cs == 1 && (HAS_MASKED_LOAD || n % LANES == 0);
-    const int stays = m <= plan.tile_rows || g->k * g->b_rs <= l1 + l1 / 2;  // b is read once, or fits as a whole
+    // loads that cross cache lines take twice as long; where there are many, it pays to pack b for that alone
+    const int aligned = n <= plan.panel || ((uintptr_t)g->b | (uintptr_t)(g->b_rs * size)) % FBP_VECTOR_BYTES == 0;
+    const int once = m <= plan.tile_rows, stays = once || (aligned && g->k * g->b_rs <= l1 + l1 / 2);
     const fbp_size near = rows_in_l1(g->b_rs * size);
-    const int worth_it = near >= LEAST_DEPTH && m < ROWS_WORTH_PACKING && (g->c || g->k <= near);
+    const int worth_it = aligned && near >= LEAST_DEPTH && m < ROWS_WORTH_PACKING && (g->c || g->k <= near);
     plan.pack_b = !(readable && (stays || worth_it));
     plan.depth = plan.pack_b ? even_part(g->k, DEPTH) : stays ? g->k : even_part(g->k, near);
     const fbp_size panels = larger(B_BLOCK_BYTES / size / (plan.depth * plan.panel), 1);

@@ -239,6 +239,39 @@ cdef class Program:
             start(&run)
 
 
+# A block of memory that knows its size, in its first cache line.
+cdef struct Block:
+    Py_ssize_t size
+
+cdef enum:
+    HEADER = 64
+
+# The block of the last run_op, kept for the next: fresh pages cost more than many an op. The GIL guards it.
+cdef Block* spare = NULL
+
+
+cdef Block* take(Py_ssize_t size) except NULL:
+    global spare
+    cdef Block* block = spare
+    if block and block.size >= size:
+        spare = NULL
+        return block
+    block = <Block*> malloc(size + HEADER)
+    if not block:
+        raise MemoryError
+    block.size = size
+    return block
+
+
+cdef void give_back(Block* block) noexcept:
+    global spare
+    if spare and spare.size >= block.size:
+        free(block)
+        return
+    free(spare)
+    spare = block
+
+
 def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     """Run one op once: a program of one phase and one step.
 
@@ -257,21 +290,20 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     cdef Run run
     cdef int threads = team_size()
     cdef Py_ssize_t scratch_bytes = (op.scratch + 4159) // 64 * 64
-    cdef char* memory
-    cdef char* aligned
+    cdef Block* block
+    cdef size_t start_of_memory
     if threads > 1:
         threads = max(1, min(threads, <int> min(work / WORK_PER_THREAD, 1024.0)))
-    memory = <char*> malloc(team_bytes(threads, scratch_bytes) + 64)
-    if not memory:
-        raise MemoryError
-    aligned = memory + (64 - <size_t> memory % 64)
+    block = take(team_bytes(threads, scratch_bytes) + HEADER)
+    start_of_memory = <size_t> block + HEADER
+    start_of_memory += HEADER - start_of_memory % HEADER
     call.fn, call.args = op.fn, op.args
     phase.calls, phase.count, phase.by_rows = &call, 1, op.by_rows
     phase.slice_rows, phase.slices_per_thread = max(rows, 1), 1
     memset(&run, 0, sizeof(Run))
     run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
     run.rates, run.threads, run.end = &rate, threads, 1
-    use_memory(&run, aligned, scratch_bytes)
+    use_memory(&run, <char*> start_of_memory, scratch_bytes)
     with nogil:
         start(&run)
-    free(memory)
+    give_back(block)
