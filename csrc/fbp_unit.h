@@ -9,7 +9,7 @@
 #include "gather.h"
 #include "gemm.h"
 
-// Runs eight independent chains of fused multiply-adds, from registers alone: what the FMA units can do at most.
+// Runs a dozen independent chains of fused multiply-adds, from registers alone: what the FMA units can do at most.
 // Returns the number of floating-point operations done.
 static double OP(fma_chains)(fbp_size iterations) {
     enum { CHAINS = 12 };

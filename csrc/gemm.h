@@ -140,10 +140,11 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     plan.tile_rows = even_part(m, TILE_ROWS);
     plan.panel = tile_vectors[plan.tile_rows] * LANES;
     const int readable = g->b_cs == 1 && (HAS_MASKED_LOAD || n % LANES == 0);
+    const fbp_size stride = g->b_rs < 0 ? -g->b_rs : g->b_rs;
     // loads that cross cache lines take twice as long; where there are many, it pays to pack b for that alone
     const int aligned = n <= plan.panel || ((uintptr_t)g->b | (uintptr_t)(g->b_rs * size)) % FBP_VECTOR_BYTES == 0;
-    const int once = m <= plan.tile_rows, stays = once || (aligned && g->k * g->b_rs <= l1 + l1 / 2);
-    const fbp_size near = rows_in_l1(g->b_rs * size);
+    const int once = m <= plan.tile_rows, stays = once || (aligned && g->k * stride <= l1 + l1 / 2);
+    const fbp_size near = rows_in_l1(stride * size);
     const int worth_it = aligned && near >= LEAST_DEPTH && m < ROWS_WORTH_PACKING && (g->c || g->k <= near);
     plan.pack_b = !(readable && (stays || worth_it));
     plan.depth = plan.pack_b ? even_part(g->k, DEPTH) : stays ? g->k : even_part(g->k, near);
@@ -238,12 +239,12 @@ static void OP(sweep)(const gemm_plan *plan, const OP(block) *at) {
     }
 }
 
-// Whether the share that is written overlaps a row of `other` (debug builds).
+// Whether the share that is written overlaps `other` (debug builds). Views of one array that interleave have its stride.
 FBP_LOCAL int OP(overlaps)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin,
                            fbp_size col_end, const real *other, fbp_size other_end) {
     const real *begin = (const real *)g->c + row_begin * g->c_rs + col_begin;
     const real *end = (const real *)g->c + (row_end - 1) * g->c_rs + col_end;
-    return g->c && begin < other + other_end && other < end;
+    return g->c && g->c_rs != g->b_rs && begin < other + other_end && other < end;
 }
 
 static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,

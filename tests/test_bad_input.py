@@ -178,3 +178,17 @@ def test_nan_in_the_data_is_no_error_and_stays_visible():
     x[3, 2] = np.nan
     assert np.isnan(make().predict(x)[3]).all()
     assert np.isnan(make().fit(x, Y, verbose=0).history["loss"][0])
+
+
+def test_nan_targets_are_refused_where_a_probability_is_wanted():
+    model = fb.Sequential([fb.Dense(1, "sigmoid", input_shape=(2,))])
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match="expected y between 0 and 1"):
+        model.fit(np.ones((2, 2)), np.array([0.0, np.nan]), verbose=0)
+
+
+def test_an_epsilon_that_is_nothing_in_the_models_type_is_refused():
+    model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+    model.compile(fb.optimizers.Adam(epsilon=1e-50), "mse")
+    with pytest.raises(ValueError, match="expected epsilon to be more than 0 in float32"):
+        model.fit(np.zeros((2, 2)), np.zeros(2), verbose=0)

@@ -343,3 +343,70 @@ def test_to_categorical_squeezes_and_counts_as_keras_does():
             fb.utils.to_categorical(wrong, num_classes=3)
     with pytest.raises(TypeError, match="whole numbers"):
         fb.utils.to_categorical(["a"])
+
+
+@pytest.mark.parametrize("units", [(4,), (16, 8, 4)], ids=["one layer", "three layers"])
+def test_predict_reads_what_it_is_given_whatever_type_came_before(units):
+    def make():
+        fb.utils.set_random_seed(1)
+        return fb.Sequential([fb.Input((5,)), *(fb.Dense(n, "tanh") for n in units)])
+
+    model = make()
+    for rows in (3, 256, 700):
+        x = np.random.default_rng(rows).integers(0, 9, (rows, 5))
+        for dtype in ("f4", "f8", "u1", "f4", "u1"):
+            np.testing.assert_array_equal(model.predict(x.astype(dtype)), make().predict(x.astype("f4")))
+
+
+def test_predict_of_layers_that_compute_nothing_is_the_data():
+    model = fb.Sequential([fb.Input((3,)), fb.Activation("linear")])
+    np.testing.assert_array_equal(model.predict([[1, 2, 3]]), [[1, 2, 3]])
+
+
+def test_set_weights_takes_the_models_own_variables_in_another_order():
+    model = fb.Sequential(
+        [fb.Dense(3, input_shape=(3,), use_bias=False), fb.Dense(3, use_bias=False), fb.Dense(3, use_bias=False)]
+    )
+    first, second, third = (variable.value for variable in model.weights)
+    expected = [first.copy(), third.copy(), second.copy()]
+    model.set_weights([first, third, second])
+    for weight, value in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+def test_a_program_refuses_rows_and_rates_that_are_not_there():
+    model = fb.Sequential([fb.Dense(2, input_shape=(4,))])
+    model.compile("sgd", "mse")
+    program = model.program("train")
+    with pytest.raises(ValueError, match="expected rows from 0 to 0"):
+        program.run(0, 3, np.ones(1))
+    program.bind(np.ones((3, 4), "f4"), np.ones((3, 2), "f4"))
+    with pytest.raises(ValueError, match="expected rows from 0 to 3"):
+        program.run(0, 10**7, np.ones(1))
+    with pytest.raises(ValueError, match="expected 1 rates"):
+        program.run(0, 3)
+
+
+def test_a_model_in_training_is_not_compiled_or_extended():
+    class Meddle(fb.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            for call in (lambda: model.compile("adam", "mae"), lambda: model.add(fb.Dense(1))):
+                with pytest.raises(RuntimeError, match="training already"):
+                    call()
+
+    model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0, callbacks=Meddle())
+    model.compile("adam", "mae")
+
+
+def test_check_gradients_leaves_the_random_state_alone():
+    def draw(check):
+        fb.utils.set_random_seed(5)
+        model = fb.Sequential([fb.Dense(2, "tanh", input_shape=(3,))])
+        model.compile("sgd", "mse")
+        if check:
+            fb.testing.check_gradients(model, np.ones((2, 3)), np.ones((2, 2)))
+        return fb.Sequential([fb.Dense(2, input_shape=(3,))]).get_weights()[0]
+
+    np.testing.assert_array_equal(draw(True), draw(False))

@@ -13,14 +13,16 @@ import pytest
 
 import fastbp as fb
 
-X = np.random.default_rng(0).normal(size=(2000, 20)).astype("float32")
+X = np.random.default_rng(0).normal(size=(2000, 100)).astype("float32")
 Y = (X[:, 0] > 0).astype(int)
 
 
-def make(seed=1, units=32):
+def make(seed=1, units=400):
+    """A model with work for several threads, unless it has few units."""
     fb.utils.set_random_seed(seed)
-    model = fb.Sequential([fb.Input((20,)), fb.Dense(units, "relu"), fb.Dense(2, "softmax")])
+    model = fb.Sequential([fb.Input((100,)), fb.Dense(units, "relu"), fb.Dense(2, "softmax")])
     model.compile("adam", "crossentropy", metrics=["accuracy"])
+    assert units < 400 or model.program("train").threads >= 4
     return model
 
 
@@ -186,9 +188,9 @@ def test_two_threads_cannot_train_one_model_at_once():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_trains_to_the_same_bits():
-    model = make(units=512)
+    model = make()
     model.fit(X, Y, verbose=0)  # the pool of threads is in use now
-    twin = make(units=512)
+    twin = make()
     twin.fit(X, Y, verbose=0)
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
@@ -206,7 +208,7 @@ def test_a_forked_child_trains_to_the_same_bits():
     assert all(np.array_equal(a, b) for a, b in zip(weights, twin.get_weights(), strict=True))
 
 
-@pytest.mark.parametrize("units", [8, 300])
+@pytest.mark.parametrize("units", [8, 400])
 def test_the_number_of_threads_changes_no_bit(units):
     models = []
     for threads in (1, 2, 3, 4):

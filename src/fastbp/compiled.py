@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from fastbp import compiler, data, losses, metrics, optimizers
@@ -11,7 +12,7 @@ from fastbp.data import Rows
 from fastbp.layers import Input, Layer
 from fastbp.metrics import get_all as get_metrics
 from fastbp.network import Network
-from fastbp.utils import check_count
+from fastbp.utils import check_count, renew_after_fork
 
 KEPT_PROGRAMS = 16
 PURPOSES = ("train", "evaluate", "predict", "gradients", "trace")
@@ -24,11 +25,33 @@ class Compiled(Network):
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.metrics: list[metrics.Metric] = []
-        self.inference_lock = threading.RLock()
+        self.renew_locks()
+        renew_after_fork(self)
         self._executables: dict[tuple[str, int, bool], compiler.Executable] = {}
         self._labels = False  # whether the targets seen last were class indices
         self._columns: int | None = None
         super().__init__(layers, name)
+
+    def renew_locks(self) -> None:
+        """New locks: at the start, and in a forked child."""
+        self.inference_lock = threading.RLock()
+        self._training_lock = threading.Lock()
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """Holds the model for one training; two at a time cannot both be right."""
+        if not self._training_lock.acquire(blocking=False):
+            raise RuntimeError(f"expected {self.name} to be idle, but it is training already")
+        try:
+            yield
+        finally:
+            self._training_lock.release()
+
+    def add(self, layer: Layer) -> None:
+        with self._training():
+            super().add(layer)
+
+    add.__doc__ = Network.add.__doc__
 
     def _install(self, source: Input | None, layers: list[Layer]) -> None:
         super()._install(source, layers)
@@ -55,15 +78,18 @@ class Compiled(Network):
         ------
         ValueError
             If a name is unknown; the message has the nearest known one. The model stays as it was compiled before.
+        RuntimeError
+            If the model is training.
         """
         if loss is None:
             raise ValueError("expected a loss, such as 'mse' or 'crossentropy', got None")
         found = optimizers.get(optimizer), losses.get(loss), get_metrics(metrics)
-        found[0].claim(self)
-        if self.optimizer is not None and self.optimizer is not found[0]:
-            self.optimizer.release()
-        self.optimizer, self.loss, self.metrics = found
-        self._executables.clear()
+        with self._training():
+            found[0].claim(self)
+            if self.optimizer is not None and self.optimizer is not found[0]:
+                self.optimizer.release()
+            self.optimizer, self.loss, self.metrics = found
+            self._executables.clear()
 
     def program(self, kind: str = "train", batch_size: int = 32) -> compiler.Executable:
         """The compiled program; its `describe()` is a listing.
@@ -98,9 +124,11 @@ class Compiled(Network):
         """The compiled program for a purpose and batch size; made when it is first asked for."""
         key = (purpose, batch, labels)
         found = self._executables.get(key)
-        if found is None:
+        if found is not None:
+            return found
+        with self.inference_lock:
             if len(self._executables) >= KEPT_PROGRAMS:
-                self._executables.pop(next(iter(self._executables)), None)
+                del self._executables[next(iter(self._executables))]
             found = self._executables[key] = self._make_executable(purpose, batch, labels)
         return found
 

@@ -68,8 +68,8 @@ def check_y(y: np.ndarray, rows: int, outputs: int, loss: Loss, dtype: np.dtype)
             "for class indices use sparse_categorical_crossentropy, or utils.to_categorical(y)"
         )
     targets = as_rows("y", y, outputs)
-    if loss.kernel == "binary_crossentropy" and ((low := targets.min()) < 0 or targets.max() > 1):
-        wrong = low if low < 0 else targets.max()
+    if loss.kernel == "binary_crossentropy" and not (targets.min() >= 0 and targets.max() <= 1):
+        wrong = targets.max() if targets.min() >= 0 else targets.min()
         raise ValueError(f"expected y between 0 and 1 for {loss.name}, got {wrong:g}")
     return as_gatherable(targets, dtype)
 

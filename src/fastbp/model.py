@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -51,18 +49,7 @@ class Sequential(Compiled):
     def __init__(self, layers: Sequence[Layer] | None = None, name: str | None = None) -> None:
         self.history: History | None = None
         self.stop_training = False
-        self._training_lock = threading.Lock()
         super().__init__(layers, name)
-
-    @contextmanager
-    def _training(self) -> Iterator[None]:
-        """Holds the model for one training; two at a time cannot both be right."""
-        if not self._training_lock.acquire(blocking=False):
-            raise RuntimeError(f"expected {self.name} to be idle, but it is training already")
-        try:
-            yield
-        finally:
-            self._training_lock.release()
 
     def fit(
         self,
@@ -157,7 +144,10 @@ class Sequential(Compiled):
             program = self.executable("train", count, rows.labels)
             program.bind(rows.x, rows.y)
             program.reset()
-            trainer.update(program, self.optimizer, 0, count)
+            try:
+                trainer.update(program, self.optimizer, 0, count)
+            finally:
+                program.release()
             return as_results(trainer.means(program, self.metric_names, count), return_dict)
 
     def evaluate(
@@ -251,6 +241,7 @@ class Sequential(Compiled):
             program.bind(rows.x, rows.y)
             program.reset()
             program.run(0, count)
+            program.release()
             trace = {name: program.array(name).copy() for name in program.names()}
             return {**trace, "loss": np.float64(program.totals[0] / count)}
 

@@ -84,6 +84,8 @@ class Optimizer:
 
     def attach(self, parameters: np.ndarray) -> None:
         """Have state for these flat parameters: zeros, unless it is theirs already."""
+        if self.slots == 2 and not parameters.dtype.type(self.epsilon) > 0:
+            raise ValueError(f"expected epsilon to be more than 0 in {parameters.dtype}, got {self.epsilon}")
         if self._parameters is not parameters:
             self.state = [_memory.zeros(parameters.shape, parameters.dtype) for _ in range(self.slots)]
             self._parameters = parameters

@@ -1,5 +1,8 @@
 """Floor 2. Random state: one global generator, and streams that follow from it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 _global = np.random.default_rng()
@@ -9,6 +12,16 @@ def seed(value: int) -> None:
     """Start the global generator, and every stream after it, anew."""
     global _global
     _global = np.random.default_rng(value)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Whatever is drawn inside, the global generator goes on as if nothing had been."""
+    state = _global.bit_generator.state
+    try:
+        yield
+    finally:
+        _global.bit_generator.state = state
 
 
 class Stream:

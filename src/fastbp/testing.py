@@ -11,6 +11,7 @@ import numpy as np
 from fastbp.compiler.tape import Tape
 from fastbp.layers import Variable
 from fastbp.model import Sequential
+from fastbp.random import undisturbed
 from fastbp.utils import check_count, check_number
 
 # Gradients smaller than this share of the largest one of their parameter are measured against that
@@ -163,7 +164,8 @@ def double(model: Sequential, x: Any, y: Any) -> tuple[Sequential, Any]:
     """A float64 copy of a compiled model, and the data as it takes them."""
     rows = model._ready(model._check_rows(x, y))
     assert model._input is not None
-    twin = Sequential([layer.clone("float64") for layer in (model._input, *model.layers)])
+    with undisturbed():
+        twin = Sequential([layer.clone("float64") for layer in (model._input, *model.layers)])
     twin.compile("sgd", model.loss)
     twin.set_weights(model.get_weights())
     return twin, rows

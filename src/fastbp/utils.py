@@ -4,7 +4,9 @@ import contextlib
 import difflib
 import math
 import operator
+import os
 import random as python_random
+import weakref
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -136,3 +138,20 @@ def set_random_seed(seed: int) -> None:
     python_random.seed(value)
     np.random.seed(value)
     fastbp_random.seed(value)
+
+
+_with_locks: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def renew_after_fork(owner: Any) -> None:
+    """Have `owner.renew_locks()` called in forked children: a lock that a thread held at the fork stays shut there."""
+    _with_locks.add(owner)
+
+
+def _renew_all() -> None:
+    for owner in list(_with_locks):
+        owner.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)

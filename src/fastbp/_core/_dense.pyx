@@ -198,17 +198,13 @@ cdef class WeightGradient(_Product):
 
 
 cdef class Matmul(_Product):
-    """c = a @ b, all of it at once.  a (m, k), b (k, n), c (m, n) with one of its strides 1."""
+    """c = a @ b, all of it at once.  a (m, k), b (k, n), any strides; c (m, n), rows contiguous."""
 
     def __init__(self, cnp.ndarray a, cnp.ndarray b, cnp.ndarray c):
-        cdef View left = view_of(a), right = view_of(b), out = view_of(c)
         self.by_rows = False
         self.arrays = (a, b, c)
         self.kernels = kernels_of(type_code(c))
-        if out.cs == 1:
-            self.set(left, right, out)
-        else:                     # c.T = b.T @ a.T
-            self.set(transposed(right), transposed(left), transposed(out))
+        self.set(view_of(a), view_of(b), view_of(c))
         self.p.batch = NOTHING
 
 

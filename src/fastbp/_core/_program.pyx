@@ -294,6 +294,8 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     cdef size_t start_of_memory
     if threads > 1:
         threads = max(1, min(threads, <int> min(work / WORK_PER_THREAD, 1024.0)))
+        if op.by_rows:
+            threads = <int> min(<Py_ssize_t> threads, max(rows, 1))
     block = take(team_bytes(threads, scratch_bytes) + HEADER)
     start_of_memory = <size_t> block + HEADER
     start_of_memory += HEADER - start_of_memory % HEADER

@@ -10,7 +10,6 @@ cdef extern from "threads.h" nogil:
     void fbp_pause()
     void fbp_yield()
     int omp_get_max_threads()
-    int omp_get_num_procs()
     int FBP_HAS_OPENMP
 
 # Run by each of `size` threads at once, with its rank.

@@ -5,8 +5,8 @@
 #     OpenMP would use now (OMP_NUM_THREADS, CPU affinity). A limit that threadpoolctl put on OpenMP after import is a
 #     ceiling over all of them.
 # (b) Threads come from OpenMP's own pool, so that they are shared with the other OpenMP users of the process.
-# (c) A forked child inherits the pool's bookkeeping without its threads and would wait for them for ever. So a child of
-#     a process that has used the pool runs on its one thread; results are the same bits.
+# (c) A forked child inherits the pool's bookkeeping without its threads and would wait for them for ever. Whether anybody
+#     in the process used the pool cannot be known, so a forked child runs on its one thread; results are the same bits.
 # (d) Without OpenMP at build time every team has one member.
 
 import os
@@ -20,7 +20,6 @@ from cython.parallel cimport parallel, threadid
 cdef int _at_import = omp_get_max_threads()
 cdef int _from_environment = 0
 cdef int _requested = 0
-cdef bint _pool_used = False
 cdef bint _pool_lost = False
 
 
@@ -68,11 +67,9 @@ cdef int team_size() noexcept:
 
 
 cdef void run_team(TeamFn body, void* context, int size) noexcept nogil:
-    global _pool_used
     if size == 1:
         body(context, 0)
         return
-    _pool_used = True
     with parallel(num_threads=size):
         body(context, threadid())
 
@@ -110,7 +107,7 @@ def _checked(n, what):
 
 def _after_fork():
     global _pool_lost
-    _pool_lost = _pool_used
+    _pool_lost = True
 
 
 def _read_environment():

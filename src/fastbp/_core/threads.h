@@ -12,7 +12,6 @@
 #else
 #define FBP_HAS_OPENMP 0
 static inline int omp_get_max_threads(void) { return 1; }
-static inline int omp_get_num_procs(void) { return 1; }
 #endif
 
 // A counter alone on its cache line, so that threads that spin on one do not slow down those that change another.

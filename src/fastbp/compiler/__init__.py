@@ -13,6 +13,7 @@ import numpy as np
 
 from .._core import _dense
 from .._core._program import Program
+from ..utils import renew_after_fork
 from . import listing, schedule
 from .adjoints import record_adjoints
 from .fuse import fuse, remove_unused
@@ -55,6 +56,8 @@ def build(
     output = x = tape.batch("A0", layers[0].output_shape[-1], layers[0].scale)
     for layer in layers[1:]:
         output = layer.record(tape, output)
+    if output is x:  # layers that compute nothing still have to write a result
+        output = tape.activation(x, "linear")
     wanted = {output} if purpose == "predict" else set()
     if purpose != "predict":
         value = _record_loss(tape, output, loss, metrics)
@@ -104,7 +107,8 @@ class Executable:
     def __init__(self, ops: list[Op], batch: int, dtype: np.dtype[Any], x: Tensor, output: Tensor) -> None:
         self.batch, self.dtype = batch, dtype
         self._lock = Lock()
-        self._bound = False
+        self._rows = 0  # of the arrays that are bound
+        renew_after_fork(self)
         self.totals = np.zeros(sum(op.name == "accumulate" for op in ops))
         self.phases = schedule.make_phases(ops, batch, dtype.itemsize)
         self._tensors = schedule.make_buffers(ops, batch, dtype, self.totals)
@@ -112,26 +116,45 @@ class Executable:
 
         made: dict[int, Any] = {id(op): schedule.make_op(op, self._tensors) for op in ops}
         self._gathers = [made[id(op)] for op in ops if op.name == "gather"]
-        self._reader = next(made[id(op)] for op in ops if x in op.inputs)
         self._writer: Any = next((made[id(op)] for op in ops if output in op.outputs), None)
-        plan = [(p.slice_rows, p.slices_per_thread, [made[id(op)] for op in p.ops]) for p in self.phases]
-        self._program = self._gathering = Program(plan, batch, self.threads)
-        self._direct = None
+        self._updates = any("rule" in op.attrs for op in ops)
+        self._program = self._make_program(made)
+        self._direct: Program | None = None
         if len(self._gathers) == 1 and ops[0].attrs["scale"] == 1:
-            plan[0][2].remove(self._gathers[0])
-            self._direct = Program(plan, batch, self.threads)
+            # a program of its own, whose first op reads the caller's rows where they lie
+            reader = next(op for op in ops if x in op.inputs)
+            made[id(reader)] = self._reader = schedule.make_op(reader, self._tensors)
+            self._direct_writer = next(made[id(op)] for op in ops if output in op.outputs)
+            self._direct = self._make_program(made, without=self._gathers[0])
+
+    def _make_program(self, made: dict[int, Any], without: Any = None) -> Program:
+        """The phases as a program of these ops of floor 1."""
+        plan = []
+        for phase in self.phases:
+            ops = [made[id(op)] for op in phase.ops if made[id(op)] is not without]
+            plan.append((phase.slice_rows, phase.slices_per_thread, ops))
+        return Program(plan, self.batch, self.threads)
 
     def bind(self, x: np.ndarray, y: np.ndarray | None = None, order: np.ndarray | None = None) -> None:
         """Set the caller's arrays: rows of x and y, in this order (int64; None: as they lie)."""
         self._gathers[0].bind(x, order)
         if y is not None:
             self._gathers[1].bind(y, order)
-        self._bound = True
+        self._rows = len(x) if order is None else len(order)
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None) -> None:
-        """Run the steps over rows [first, first + rows) of the order; `rates` has a step size for each."""
-        if not self._bound:
-            raise RuntimeError("expected bind() before run()")
+        """Run the steps over rows [first, first + rows) of the order; `rates` has a step size for each.
+
+        Raises
+        ------
+        ValueError
+            If these are no rows of what was bound, or a program that updates gets another number of rates than steps.
+        """
+        if not 0 <= first <= first + rows <= self._rows:
+            raise ValueError(f"expected rows from 0 to {self._rows} of what was bound, got {first} to {first + rows}")
+        steps = -(-rows // self.batch)
+        if self._updates and (rates is None or len(rates) != steps):
+            raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
             self._program.run(first, rows, rates)
 
@@ -139,19 +162,24 @@ class Executable:
         """Write the output for each row of x to `out`; x of the model's own type is read where it lies."""
         with self._lock:
             if self._direct is not None and x.dtype == self.dtype:
-                program = self._direct
                 self._reader.bind(x)
+                self._direct_writer.bind(None, out)
+                self._direct.run(0, len(x))
             else:
-                program = self._gathering
                 self._gathers[0].bind(x)
-            self._writer.bind(None, out)
-            program.run(0, len(x))
+                self._writer.bind(None, out)
+                self._program.run(0, len(x))
+                self._gathers[0].release()
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
-        self._bound = False
+        self._rows = 0
         for op in self._gathers:
             op.release()
+
+    def renew_locks(self) -> None:
+        """In a forked child, where nobody is left to open them."""
+        self._lock = Lock()
 
     def reset(self) -> None:
         """Set the totals to zero."""

@@ -15,7 +15,8 @@ FROM_LOGITS = {
     ("softmax", "categorical_crossentropy"): "categorical_crossentropy_logits",
     ("sigmoid", "binary_crossentropy"): "binary_crossentropy_logits",
 }
-# A metric on such an output reads the input just as well: the activation keeps the order.
+# A metric on such an output reads the input: the activation keeps the order. (Where sigmoid rounds to exactly 0.5, the
+# input decides: it knows better.)
 THRESHOLDS = {("softmax", "categorical_accuracy"): 0.5, ("sigmoid", "binary_accuracy"): 0.0}
 
 

@@ -59,10 +59,6 @@ class Tape:
         self.ops.append(Op(name, inputs, outputs, attrs))
         return outputs[0]
 
-    def producer(self, tensor: Tensor) -> Op | None:
-        """The op that computes `tensor`."""
-        return next((op for op in self.ops if tensor in op.outputs), None)
-
     # -- what layers record
 
     def batch(self, name: str, columns: int, scale: float = 1.0, labels: bool = False) -> Tensor:

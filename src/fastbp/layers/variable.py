@@ -82,7 +82,9 @@ def assign(variables: Sequence[Variable], values: Any) -> None:
         raise ValueError(f"expected {len(variables)} weight arrays, got {len(arrays)}")
     arrays = [checked(variable, array) for variable, array in zip(variables, arrays, strict=True)]
     # an array given may be a view of a variable that is written before it is read
-    arrays = [array.copy() if np.may_share_memory(array, variables[0].value) else array for array in arrays]
+    arrays = [
+        array.copy() if any(np.may_share_memory(array, v.value) for v in variables) else array for array in arrays
+    ]
     for variable, array in zip(variables, arrays, strict=True):
         assert variable.value is not None
         variable.value[...] = array
