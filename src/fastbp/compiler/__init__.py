@@ -123,7 +123,8 @@ class Executable:
         if len(self._gathers) == 1 and ops[0].attrs["scale"] == 1:
             # a program of its own, whose first op reads the caller's rows where they lie
             reader = next(op for op in ops if x in op.inputs)
-            made[id(reader)] = self._reader = schedule.make_op(reader, self._tensors)
+            self._reader: Any = schedule.make_op(reader, self._tensors)
+            made[id(reader)] = self._reader
             self._direct_writer = next(made[id(op)] for op in ops if output in op.outputs)
             self._direct = self._make_program(made, without=self._gathers[0])
 
