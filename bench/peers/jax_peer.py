@@ -1,6 +1,6 @@
 """Peer: JAX.  A whole epoch is one jitted `lax.scan` over the rows of each batch; x and y stay on the device.
 
-Measured and left out, all equal within the noise or slower: Adam by hand, an explicit backward pass, shuffling the
+Tried and left out, without a gain beyond the noise: Adam by hand, an explicit backward pass, shuffling the
 epoch before the scan, unrolling it, `fori_loop`; one flat parameter vector (30 % slower).  XLA sizes its thread pool
 when the CPU client starts, from NPROC: set it before this module is imported (`worker.environment` does).
 """

@@ -1,7 +1,7 @@
 """Peer: PyTorch, eager.  The epoch's rows are shuffled once into a kept tensor; no DataLoader; one fused Adam.
 
-Measured and left out: gathering batch by batch (10 % slower), torch.compile of forward and loss (no faster at these
-sizes), set_flush_denormal and zero_grad(set_to_none=False) (no faster).
+Tried once each on a busy machine, without a gain beyond its noise on two threads, and left out: gathering batch by batch,
+torch.compile of forward and loss, set_flush_denormal, zero_grad(set_to_none=False).
 """
 
 from __future__ import annotations
