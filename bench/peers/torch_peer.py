@@ -1,6 +1,6 @@
 """Peer: PyTorch, eager.  The epoch's rows are shuffled once into a kept tensor; no DataLoader; one fused Adam.
 
-Tried once each on a busy machine, without a gain beyond its noise on two threads, and left out: gathering batch by batch,
+Tried once each on a busy machine, without a gain beyond its noise, and left out: gathering batch by batch,
 torch.compile of forward and loss, set_flush_denormal, zero_grad(set_to_none=False).
 """
 
