@@ -1,5 +1,5 @@
-// Floor 0. Elementwise activations, and the two block functions made of them: dense_output, what is done to a product
-// when it becomes a layer's output, and activation_backward, what is done to its gradient.
+// Floor 0. Elementwise activations, and the two block functions made of them: activation_forward, what is done to a
+// product when it becomes a layer's output, and activation_backward, what is done to its gradient.
 //
 // Adding an activation is one row in FBP_ACTIVATION_LIST with its two functions, and its name in fbp_activation. The
 // derivative is taken from the output, so that no layer has to keep its pre-activations.
@@ -38,23 +38,16 @@ FBP_INLINE vreal OP(sigmoid_backward)(vreal dy, vreal y, vreal alpha) { return (
 FBP_INLINE vreal OP(tanh_forward)(vreal x, vreal alpha) { return (void)alpha, vtanh(x); }
 FBP_INLINE vreal OP(tanh_backward)(vreal dy, vreal y, vreal alpha) { return (void)alpha, dy * ((1 - y) * (1 + y)); }
 
-// dst = f(src + bias), for a constant f.
-FBP_INLINE void OP(map_biased)(forward_rule *f, const fbp_dense_output *args, fbp_size j, fbp_size rows, fbp_size cols,
-                               const real *src, fbp_size src_stride, real *dst, fbp_size dst_stride) {
-    const vreal alpha = vset((real)args->alpha);
-    const real *bias = args->bias ? (const real *)args->bias + j : NULL;
-    if (!bias && src_stride == cols && dst_stride == cols) cols *= rows, rows = rows > 0;
+// dst = f(src), for a constant f.
+FBP_INLINE void OP(map_forward)(forward_rule *f, real slope, fbp_size rows, fbp_size cols, const real *src,
+                                fbp_size src_stride, real *dst, fbp_size dst_stride) {
+    const vreal alpha = vset(slope);
+    if (src_stride == cols && dst_stride == cols) cols *= rows, rows = rows > 0;
     const fbp_size whole = cols / LANES * LANES;
     const vtail tail = vtail_of(cols - whole);
     for (fbp_size r = 0; r < rows; r++, src += src_stride, dst += dst_stride) {
-        for (fbp_size q = 0; q < whole; q += LANES) {
-            const vreal x = vload(src + q);
-            vstore(dst + q, f(bias ? x + vload(bias + q) : x, alpha));
-        }
-        if (whole < cols) {
-            const vreal x = vload_tail(src + whole, tail);
-            vstore_tail(dst + whole, f(bias ? x + vload_tail(bias + whole, tail) : x, alpha), tail);
-        }
+        for (fbp_size q = 0; q < whole; q += LANES) vstore(dst + q, f(vload(src + q), alpha));
+        if (whole < cols) vstore_tail(dst + whole, f(vload_tail(src + whole, tail), alpha), tail);
     }
 }
 
@@ -75,14 +68,14 @@ FBP_INLINE void OP(map_derivative)(backward_rule *f, const fbp_activation_backwa
     }
 }
 
-static void OP(dense_output)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
-                             const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
-    (void)i;
-    const fbp_dense_output *args = arguments;
+static void OP(activation_forward)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
+                                   const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
+    (void)i, (void)j;
+    const fbp_activation_forward *args = arguments;
     switch (args->activation) {
-#define ROW(id, forward, backward)                                                              \
-    case id:                                                                                    \
-        OP(map_biased)(OP(forward), args, j, rows, cols, src, src_stride, dst, dst_stride); \
+#define ROW(id, forward, backward)                                                                              \
+    case id:                                                                                                    \
+        OP(map_forward)(OP(forward), (real)args->alpha, rows, cols, src, src_stride, dst, dst_stride);          \
         break;
         FBP_ACTIVATION_LIST(ROW)
 #undef ROW

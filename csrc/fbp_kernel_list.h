@@ -5,7 +5,7 @@ FBP_KERNEL(void, gemm,
            (const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
             void *scratch))
 FBP_KERNEL(fbp_size, gemm_scratch, (fbp_size m, fbp_size n, fbp_size k))
-FBP_KERNEL(void, dense_output,
+FBP_KERNEL(void, activation_forward,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(void, activation_backward,

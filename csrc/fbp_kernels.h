@@ -40,13 +40,14 @@ typedef enum { FBP_SGD, FBP_MOMENTUM, FBP_NESTEROV, FBP_ADAM } fbp_update_kind;
 typedef void (*fbp_block_fn)(const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
                           fbp_size src_stride, void *dst, fbp_size dst_stride);
 
-// c = finish(a @ b).  a: (m, k), b: (k, n), any strides; c: (m, n), rows contiguous.
+// c = finish(start + a @ b).  a: (m, k), b: (k, n), any strides; c: (m, n), rows contiguous.
 typedef struct {
     fbp_size m, n, k;
     const void *a;
     fbp_size a_rs, a_cs;
     const void *b;
     fbp_size b_rs, b_cs;
+    const void *start;  // (n,), added to every row, or NULL
     void *c;  // OUT, or NULL when `finish` uses up the product block by block (then k <= fbp_kernels.gemm_depth)
     fbp_size c_rs;
     fbp_block_fn finish;    // or NULL
@@ -54,12 +55,11 @@ typedef struct {
     const void *finish_args;
 } fbp_gemm;
 
-// dst = activation(src + bias)
+// dst = activation(src)
 typedef struct {
-    const void *bias;  // (cols,) or NULL
     fbp_activation activation;
     double alpha;  // leaky_relu: the slope below zero
-} fbp_dense_output;
+} fbp_activation_forward;
 
 // dst = src * activation'(.), the derivative taken from the activation's output
 typedef struct {

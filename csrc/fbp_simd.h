@@ -25,6 +25,9 @@
 #define FBP_LOCAL static __attribute__((unused))
 #define FBP_GROUP (64 / FBP_VECTOR_BYTES)
 
+FBP_INLINE fbp_size smaller(fbp_size a, fbp_size b) { return a < b ? a : b; }
+FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
+
 #if FBP_VECTOR_BYTES == 64 && defined(__AVX512F__)
 #define FBP_AVX512 1
 #elif FBP_VECTOR_BYTES == 32 && defined(__AVX2__)
@@ -92,13 +95,16 @@ FBP_INLINE vreal vabs(vreal a) {
     return (vreal)((vint)a & ~sign);
 }
 
-// A partial vector: the first n lanes, 0 < n <= LANES. Loads fill the rest with zeros; stores leave the rest untouched.
+// A partial vector: the first n lanes, 0 < n < LANES. Loads fill the rest with zeros; stores leave the rest untouched.
 #if FBP_AVX512 && FBP_REAL_BITS == 32
 typedef __mmask16 vtail;
 #elif FBP_AVX512
 typedef __mmask8 vtail;
 #elif FBP_AVX2
-typedef __m256i vtail;
+typedef struct {
+    __m256i mask;
+    fbp_size n;
+} vtail;
 #else
 typedef fbp_size vtail;
 #endif
@@ -107,9 +113,9 @@ FBP_INLINE vtail vtail_of(fbp_size n) {
 #if FBP_AVX512
     return (vtail)((1u << n) - 1u);
 #elif FBP_AVX2 && FBP_REAL_BITS == 32
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return (vtail){_mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), n};
 #elif FBP_AVX2
-    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+    return (vtail){_mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)), n};
 #else
     return n;
 #endif
@@ -119,7 +125,7 @@ FBP_INLINE vreal vload_tail(const real *p, vtail tail) {
 #if FBP_AVX512
     return (vreal)MM(_mm512_maskz_loadu)(tail, p);
 #elif FBP_AVX2
-    return (vreal)MM(_mm256_maskload)(p, tail);
+    return (vreal)MM(_mm256_maskload)(p, tail.mask);
 #else
     vreal v = {0};
     memcpy(&v, p, (size_t)tail * sizeof(real));
@@ -131,7 +137,14 @@ FBP_INLINE void vstore_tail(real *p, vreal v, vtail tail) {
 #if FBP_AVX512
     MM(_mm512_mask_storeu)(p, tail, v);
 #elif FBP_AVX2
-    MM(_mm256_maskstore)(p, tail, v);
+    // half, quarter and eighth of a vector, as needed: AMD's masked store takes as long as a dozen whole ones
+    typedef int64_t words __attribute__((vector_size(32)));
+    words left = (words)v;
+    const fbp_size bytes = tail.n * (fbp_size)sizeof(real);
+    char *to = (char *)p;
+    if (bytes & 16) memcpy(to, &left, 16), to += 16, left = (words){left[2], left[3], 0, 0};
+    if (bytes & 8) memcpy(to, &left, 8), to += 8, left = (words){left[1], 0, 0, 0};
+    if (FBP_REAL_BITS == 32 && bytes & 4) memcpy(to, &left, 4);
 #else
     memcpy(p, &v, (size_t)tail * sizeof(real));
 #endif

@@ -1,19 +1,21 @@
 // Floor 0. GEMM: c = finish(a @ b) for one share of c, on one thread.
 //
 // Why it gives the same bits however it is cut: each output is one chain of fused multiply-adds over k, in order,
-// starting from zero. Between two blocks of k the chain rests in memory, in the real type itself, so nothing is rounded
+// starting from zero or from `start`. Between two blocks of k the chain rests in memory, in the real type itself, so nothing is rounded
 // that would not be. Tile shape, block sizes, packing and the share of c are therefore free choices, for speed alone.
 //
 // How it is cut.  A tile of c (up to TILE_ROWS rows, up to tile_vectors[rows] vectors) stays in registers over a block
-// of k.  A block of b (k x columns) that fits L1 is swept over all rows of a before the next one is touched; `finish`
-// runs on each strip of finished rows of that sweep, in L1.  b is read where it lies if it is small, or if there are too
+// of k.  A block of b (k x columns) that fits L2 is swept over all rows of a before the next one is touched; `finish`
+// runs on each strip of finished tiles of that sweep, in L1.  b is read where it lies if it is small, or if there are too
 // few rows to pay for packing; else, and whenever its columns are not contiguous, it is packed into panels.
 
 #ifndef FBP_GEMM_ONCE
 #define FBP_GEMM_ONCE
 #define TILE_ROWS 6
 #define TILE_VECTORS_MAX 8
-#define L1_BYTES 16384           // what a swept block of b may take of L1
+#define SWEPT_BYTES (128 << 10)  // what a swept block of b may take of L2; a tile's panel of it is in L1
+#define STRIP_BYTES 12288        // strip of c, which `finish` finds in L1
+#define DIRECT_BYTES 24576       // of b, to be read where it lies by several rows of tiles
 #define A_BLOCK_BYTES (192 << 10)  // packed block of a: L2
 #define B_BLOCK_BYTES (1 << 20)    // packed block of b: L3
 #define DEPTH 256                // longest block of k when b is packed
@@ -40,8 +42,9 @@ static const fbp_size tile_vectors[TILE_ROWS + 1] = {0, 8, 6, 4, 3, 2, 2};  // t
 #define HAS_MASKED_LOAD 0
 #endif
 
-FBP_INLINE fbp_size smaller(fbp_size a, fbp_size b) { return a < b ? a : b; }
-FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
+// reals of the strip in scratch: one tile at least
+#define STRIP_ROOM larger(STRIP_BYTES / (fbp_size)sizeof(real), TILE_ROWS * TILE_VECTORS_MAX * LANES)
+
 FBP_INLINE fbp_size ceil_div(fbp_size a, fbp_size b) { return (a + b - 1) / b; }
 // n in equal parts of at most `most`: the size of each but the last, >= 1.
 FBP_INLINE fbp_size even_part(fbp_size n, fbp_size most) { return n ? ceil_div(n, ceil_div(n, most)) : 1; }
@@ -135,7 +138,7 @@ typedef struct {
 } OP(block);
 
 static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *scratch) {
-    const fbp_size size = sizeof(real), l1 = L1_BYTES / size;
+    const fbp_size size = sizeof(real);
     gemm_plan plan = {.g = g};
     plan.tile_rows = even_part(m, TILE_ROWS);
     plan.panel = tile_vectors[plan.tile_rows] * LANES;
@@ -143,7 +146,7 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     const fbp_size stride = g->b_rs < 0 ? -g->b_rs : g->b_rs;
     // loads that cross cache lines take twice as long; where there are many, it pays to pack b for that alone
     const int aligned = n <= plan.panel || ((uintptr_t)g->b | (uintptr_t)(g->b_rs * size)) % FBP_VECTOR_BYTES == 0;
-    const int once = m <= plan.tile_rows, stays = once || (aligned && g->k * stride <= l1 + l1 / 2);
+    const int once = m <= plan.tile_rows, stays = once || (aligned && g->k * stride * size <= DIRECT_BYTES);
     const fbp_size near = rows_in_l1(stride * size);
     const int worth_it = aligned && near >= LEAST_DEPTH && m < ROWS_WORTH_PACKING && (g->c || g->k <= near);
     plan.pack_b = !(readable && (stays || worth_it));
@@ -153,7 +156,7 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     plan.pack_a = plan.pack_b && m > TILE_ROWS && n >= PANELS_WORTH_PACKING * plan.panel;
     plan.rows = plan.pack_a ? larger(A_BLOCK_BYTES / size / plan.depth / plan.tile_rows, 1) * plan.tile_rows : larger(m, 1);
     plan.strip = scratch;
-    plan.a_pack = plan.strip + TILE_ROWS * larger(l1, plan.panel);
+    plan.a_pack = plan.strip + STRIP_ROOM;
     plan.b_pack = plan.a_pack + (plan.pack_a ? plan.depth * smaller(plan.rows, m) : 0);
     return plan;
 }
@@ -207,35 +210,45 @@ static void OP(pack_b)(real *to, const real *b, fbp_size b_rs, fbp_size b_cs, fb
     }
 }
 
+// One row of tiles: rows [i, i + h) of the block, `w` columns from the sweep's column j on, to c.
+FBP_INLINE void OP(row_of_tiles)(const gemm_plan *plan, const OP(block) *at, fbp_size i, fbp_size h, fbp_size j,
+                                 fbp_size w, real *c, fbp_size c_rs) {
+    const fbp_gemm *g = plan->g;
+    const real *start = g->start ? (const real *)g->start + at->j + j : OP(zeros);
+    tile_args t = {.k = at->k, .a = at->a + i * at->a_rs, .a_rs = at->a_rs, .a_cs = at->a_cs, .c_rs = c_rs};
+    if (plan->pack_a) t.a = at->a + i * at->k, t.a_rs = 1, t.a_cs = h;
+    t.b_rs = plan->pack_b ? plan->panel : g->b_rs;
+    t.start_rs = at->first ? 0 : c_rs;
+    for (fbp_size q = 0; q < w; q += plan->panel) {
+        const fbp_size width = smaller(plan->panel, w - q), vectors = ceil_div(width, LANES);
+        t.tail = width - (vectors - 1) * LANES;
+        t.b = plan->pack_b ? at->b + (j + q) * at->k : at->b + j + q;
+        t.c = c + q;
+        t.start = !at->first ? t.c : g->start ? start + q : start;
+        OP(tiles)[h][vectors][t.tail < LANES](&t);
+    }
+}
+
 // One strip: rows [i, i + h) of the sweep's columns [j, j + w), tile by tile, then `finish`.
 static void OP(strip)(const gemm_plan *plan, const OP(block) *at, fbp_size i, fbp_size h, fbp_size j, fbp_size w) {
     const fbp_gemm *g = plan->g;
     real *c = g->c ? (real *)g->c + (at->i + i) * g->c_rs + at->j + j : plan->strip;
     const fbp_size c_rs = g->c ? g->c_rs : w;
-    tile_args t = {.k = at->k, .a = at->a + i * at->a_rs, .a_rs = at->a_rs, .a_cs = at->a_cs, .c_rs = c_rs};
-    if (plan->pack_a) t.a = at->a + i * at->k, t.a_rs = 1, t.a_cs = h;
     if (at->last && g->prefetch) g->prefetch(g->finish_args, at->i + i, at->j + j, h, w, c, c_rs, c, c_rs);
-    for (fbp_size q = 0; q < w; q += plan->panel) {
-        const fbp_size width = smaller(plan->panel, w - q), vectors = ceil_div(width, LANES);
-        t.tail = width - (vectors - 1) * LANES;
-        t.b = plan->pack_b ? at->b + (j + q) * at->k : at->b + j + q;
-        t.b_rs = plan->pack_b ? plan->panel : g->b_rs;
-        t.c = c + q;
-        t.start = at->first ? OP(zeros) : t.c;
-        t.start_rs = at->first ? 0 : c_rs;
-        OP(tiles)[h][vectors][t.tail < LANES](&t);
-    }
+    for (fbp_size r = 0; r < h; r += plan->tile_rows)
+        OP(row_of_tiles)(plan, at, i + r, smaller(plan->tile_rows, h - r), j, w, c + r * c_rs, c_rs);
     if (at->last && g->finish) g->finish(g->finish_args, at->i + i, at->j + j, h, w, c, c_rs, c, c_rs);
 }
 
-// Multiplies one block of a by one of b, as much of b at a time as fits L1.
+// Multiplies one block of a by one of b: as much of b at a time as fits L2, in strips of c that fit L1.
 static void OP(sweep)(const gemm_plan *plan, const OP(block) *at) {
-    const fbp_size fits = ceil_div(L1_BYTES / (fbp_size)sizeof(real) / larger(at->k, 1), plan->panel) * plan->panel;
-    const fbp_size step = smaller(larger(fits, plan->panel), at->n);
+    const fbp_size size = sizeof(real), strip = STRIP_BYTES / size, fits = SWEPT_BYTES / size / at->k;
+    const fbp_size most = smaller(fits, strip / plan->tile_rows) / plan->panel * plan->panel;
+    const fbp_size step = smaller(larger(most, plan->panel), at->n);
+    const fbp_size rows = larger(strip / step / plan->tile_rows, 1) * plan->tile_rows;
     for (fbp_size j = 0; j < at->n; j += step) {
         const fbp_size w = smaller(step, at->n - j);
-        for (fbp_size i = 0; i < at->m; i += plan->tile_rows)
-            OP(strip)(plan, at, i, smaller(plan->tile_rows, at->m - i), j, w);
+        for (fbp_size i = 0; i < at->m; i += rows) OP(strip)(plan, at, i, smaller(rows, at->m - i), j, w);
     }
 }
 
@@ -292,10 +305,9 @@ static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fb
 // Bytes of scratch that a share of at most m x n of a product over k can need.
 static fbp_size OP(gemm_scratch)(fbp_size m, fbp_size n, fbp_size k) {
     const fbp_size size = sizeof(real), widest = TILE_VECTORS_MAX * LANES, depth = smaller(larger(k, 1), DEPTH);
-    const fbp_size strip = TILE_ROWS * larger(L1_BYTES / size, widest);
     const fbp_size a = smaller(depth * m, A_BLOCK_BYTES / size + depth * TILE_ROWS);
     const fbp_size b = depth * smaller(ceil_div(n, widest) * widest + widest, B_BLOCK_BYTES / size / larger(depth, 1) + widest);
-    return (strip + a + b) * size;
+    return (STRIP_ROOM + a + b) * size;
 }
 
 #undef tile_args

@@ -197,8 +197,55 @@ FBP_INLINE real OP(mean_row)(each_lane *f, fbp_size cols, const real *p, row_tar
     return OP(group_sum)(value) * share;
 }
 
+// The same where rows are short and follow one another: vectors run over several rows, and sums keep their order.
+FBP_INLINE void OP(mean_of_narrow)(each_lane *f, const fbp_loss *a) {
+    enum { BLOCK = 256 };
+    const fbp_size cols = a->cols, rows = BLOCK / cols;
+    const real share = (real)1 / (real)cols;
+    const vreal s = vset((real)(a->scale) * share);
+    real value[BLOCK];
+    for (fbp_size i = 0; i < a->rows; i += rows) {
+        const fbp_size n = smaller(rows, a->rows - i), lanes = n * cols;
+        const real *p = (const real *)a->prediction + i * cols, *t = (const real *)a->target + i * cols;
+        for (fbp_size j = 0; j < lanes; j += LANES) {
+            const fbp_size left = lanes - j;
+            const vtail tail = vtail_of(left < LANES ? left : LANES);
+            const vreal x = left < LANES ? vload_tail(p + j, tail) : vload(p + j);
+            const vreal y = left < LANES ? vload_tail(t + j, tail) : vload(t + j);
+            vreal d;
+            vstore(value + j, f(x, y, &d));
+            if (!a->gradient) continue;
+            if (left < LANES)
+                vstore_tail((real *)a->gradient + i * cols + j, d * s, tail);
+            else
+                vstore((real *)a->gradient + i * cols + j, d * s);
+        }
+        for (fbp_size r = 0; a->value && r < n; r++)
+            ((real *)a->value)[i + r] = OP(folded)(value + r * cols, cols) * share;
+    }
+}
+
+// The losses that are a mean over columns: ROW(enum, f)
+#define MEAN_LOSS_LIST(ROW)                                \
+    ROW(FBP_MEAN_SQUARED_ERROR, OP(squared_error))         \
+    ROW(FBP_MEAN_ABSOLUTE_ERROR, OP(absolute_error))       \
+    ROW(FBP_BINARY_CROSSENTROPY, OP(bce))                  \
+    ROW(FBP_BINARY_CROSSENTROPY_LOGITS, OP(bce_logits))
+
 static void OP(loss)(const fbp_loss *a) {
     const fbp_size cols = a->cols;
+    const int narrow = a->target && cols < GROUP_LANES && a->prediction_stride == cols && a->target_stride == cols &&
+                       (!a->gradient || a->gradient_stride == cols);
+    switch (narrow ? a->kind : FBP_CATEGORICAL_CROSSENTROPY) {
+#define ROW(id, f)                \
+    case id:                      \
+        OP(mean_of_narrow)(f, a); \
+        return;
+        MEAN_LOSS_LIST(ROW)
+#undef ROW
+        default:
+            break;
+    }
     const real scale = (real)a->scale;
     for (fbp_size i = 0; i < a->rows; i++) {
         const real *p = (const real *)a->prediction + i * a->prediction_stride;
@@ -206,18 +253,12 @@ static void OP(loss)(const fbp_loss *a) {
         assert(t.dense || (0 <= t.label && t.label < cols));
         real *gradient = a->gradient ? (real *)a->gradient + i * a->gradient_stride : NULL, value = 0;
         switch (a->kind) {
-            case FBP_MEAN_SQUARED_ERROR:
-                value = OP(mean_row)(OP(squared_error), cols, p, t, gradient, scale);
-                break;
-            case FBP_MEAN_ABSOLUTE_ERROR:
-                value = OP(mean_row)(OP(absolute_error), cols, p, t, gradient, scale);
-                break;
-            case FBP_BINARY_CROSSENTROPY:
-                value = OP(mean_row)(OP(bce), cols, p, t, gradient, scale);
-                break;
-            case FBP_BINARY_CROSSENTROPY_LOGITS:
-                value = OP(mean_row)(OP(bce_logits), cols, p, t, gradient, scale);
-                break;
+#define ROW(id, f)                                                \
+    case id:                                                      \
+        value = OP(mean_row)(f, cols, p, t, gradient, scale);     \
+        break;
+            MEAN_LOSS_LIST(ROW)
+#undef ROW
             case FBP_CATEGORICAL_CROSSENTROPY:
                 value = OP(cce_row)(cols, p, t, gradient, scale);
                 break;
@@ -253,5 +294,6 @@ static void OP(metric)(const fbp_metric *a) {
     }
 }
 
+#undef MEAN_LOSS_LIST
 #undef row_target
 #undef each_lane

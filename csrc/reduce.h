@@ -61,6 +61,13 @@ FBP_INLINE real OP(group_sum)(group a) {
     return x[0];
 }
 
+// group_sum of n values at x, zeros behind them; x is used up.
+FBP_INLINE real OP(folded)(real *x, fbp_size n) {
+    for (fbp_size w = GROUP_LANES / 2; w; w /= 2)
+        for (fbp_size i = 0; i < w && i + w < n; i++) x[i] += x[i + w];
+    return x[0];
+}
+
 FBP_INLINE real OP(group_max)(group a) {
     real x[64 / sizeof(real)];
     memcpy(x, &a, sizeof x);

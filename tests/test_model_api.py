@@ -72,6 +72,34 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     assert not same(models[0], models[2])
 
 
+@pytest.mark.parametrize("batch", [16, 64, 210])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_epochs_run_in_one_go_are_the_same_as_one_by_one_to_the_bit(batch, shuffle):
+    class Listener(fb.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            pass
+
+    options = {"epochs": 150, "batch_size": batch, "shuffle": shuffle, "verbose": 0}
+    together = make()
+    histories = [together.fit(X, Y, **options)]
+    apart = make()
+    histories.append(apart.fit(X, Y, callbacks=Listener(), **options))
+    assert same(together, apart)
+    assert histories[0].epoch == histories[1].epoch == list(range(150))
+    assert histories[0].history == histories[1].history
+
+
+@pytest.mark.parametrize("layout", ["C", "F", "reversed", "float64"])
+def test_rows_read_where_they_lie_train_as_gathered_ones_do(layout):
+    x = {"C": X, "F": np.asfortranarray(X), "reversed": X[::-1, ::-1].copy()[::-1, ::-1], "float64": X.astype(float)}
+    models = [make(), make()]
+    models[0].fit(x[layout], Y, batch_size=50, epochs=5, shuffle=False, verbose=0)
+    for start in [*range(0, 210, 50)] * 5:
+        rows = np.arange(start, min(start + 50, 210))
+        models[1].train_on_batch(X[rows], Y[rows])
+    assert same(*models)
+
+
 def test_fit_in_two_calls_goes_on_as_one_would():
     once, twice = trained(X, Y, epochs=4), make()
     twice.fit(X, Y, epochs=2, verbose=0)

@@ -76,9 +76,14 @@ class History(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Append the numbers."""
-        self.epoch.append(epoch)
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(value)
+        self.extend(epoch, {name: [value] for name, value in logs.items()})
+
+    def extend(self, first: int, logs: dict[str, list[float]]) -> None:
+        """Append the numbers of several epochs, from `first`."""
+        for name, values in logs.items():
+            self.history.setdefault(name, []).extend(values)
+            count = len(values)
+        self.epoch.extend(range(first, first + count))
 
 
 class ProgressBar(Callback):
@@ -145,8 +150,14 @@ class CallbackList:
 
     def __init__(self, callbacks: Iterable[Callback], model: Any, params: dict[str, Any]) -> None:
         self.callbacks = list(callbacks)
-        # means are computed for on_chunk only if somebody listens
+        # means are computed for on_chunk only if somebody listens; several epochs are run in one go if nobody has to
+        # hear of each before the next
         self.wants_chunks = any(type(each).on_chunk is not Callback.on_chunk for each in self.callbacks)
+        self.wants_epochs = self.wants_chunks or any(
+            type(each).on_epoch_begin is not Callback.on_epoch_begin
+            or type(each).on_epoch_end not in (Callback.on_epoch_end, History.on_epoch_end)
+            for each in self.callbacks
+        )
         for each in self.callbacks:
             each.model, each.params = model, params
 
@@ -159,6 +170,12 @@ class CallbackList:
         """Call one method of all."""
         for each in self.callbacks:
             getattr(each, event)(*arguments)
+
+    def add_epochs(self, first: int, logs: dict[str, list[float]]) -> None:
+        """Several epochs are done, from `first`, of which nobody but a History hears."""
+        for each in self.callbacks:
+            if isinstance(each, History):
+                each.extend(first, logs)
 
 
 def check_callbacks(given: object) -> list[Callback]:

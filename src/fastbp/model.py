@@ -243,7 +243,7 @@ class Sequential(Compiled):
             program.run(0, count)
             program.release()
             trace = {name: program.array(name).copy() for name in program.names()}
-            return {**trace, "loss": np.float64(program.totals[0] / count)}
+            return {**trace, "loss": np.float64(program.totals[0, 0] / count)}
 
 
 def as_results(results: dict[str, float], return_dict: bool) -> Any:

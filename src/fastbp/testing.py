@@ -113,7 +113,7 @@ def check_gradients(
     def loss() -> float:
         forward.reset()
         forward.run(0, count)
-        return float(forward.totals[0] / count)
+        return float(forward.totals[0, 0] / count)
 
     at_rest = loss()
     # differences of rounded losses tell nothing of gradients this small

@@ -1,7 +1,7 @@
 """Floor 3. The loops: training, evaluation and prediction in chunks of steps.
 
-A chunk is as many steps as fill some 30 ms of native work. Between chunks Python handles signals and callbacks; inside
-one the GIL is free.
+A chunk is as many steps as fill some 30 ms of native work: a part of an epoch, or several short ones. Between chunks
+Python handles signals and callbacks; inside one the GIL is free.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace
         yield done
 
 
-def update(program: Any, optimizer: Optimizer, first: int, end: int) -> None:
+def update(program: Any, optimizer: Optimizer, first: int, end: int, laps: int = 1) -> None:
     """Run training steps over bound rows and count them, also when Ctrl-C came meanwhile."""
-    done, steps = optimizer.iterations, -(-(end - first) // program.batch)
+    done, steps = optimizer.iterations, laps * -(-(end - first) // program.batch)
     rates = optimizer.rates(done, steps)
     try:
-        program.run(first, end - first, rates)
+        program.run(first, end - first, rates, laps)
     finally:
         optimizer.iterations = done + steps
 
 
 def means(program: Any, names: list[str], rows: int) -> Logs:
-    """Loss and metrics of the rows that a program has run over."""
-    return dict(zip(names, (program.totals / rows).tolist(), strict=True))
+    """Loss and metrics of the rows that a program has run over, in its one lap."""
+    return dict(zip(names, (program.totals[0] / rows).tolist(), strict=True))
 
 
 def fit(
@@ -73,29 +73,65 @@ def fit(
 ) -> None:
     """Train for the numbered epochs."""
     rows = train.x.shape[0]
+    steps = -(-rows // batch)
     program = model.executable("train", batch, train.labels)
     pace, validation_pace = Pace(), Pace()
+    together = validation is None and not callbacks.wants_epochs
+    shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference
     callbacks.call("on_train_begin")
     try:
-        for epoch in epochs:
-            callbacks.call("on_epoch_begin", epoch)
-            order = model.random.generator().permutation(rows) if shuffle else None
-            program.bind(train.x, train.y, order)
-            program.reset()
-            for steps in run_chunks(partial(update, program, model.optimizer), rows, batch, pace):
-                if callbacks.wants_chunks:
-                    callbacks.call("on_chunk", steps, means(program, model.metric_names, min(rows, steps * batch)))
-            logs = means(program, model.metric_names, rows)
-            if validation is not None:
-                results = evaluate(model, validation, inference_batch(validation.x.shape[0]), validation_pace)
-                logs.update({f"val_{name}": value for name, value in results.items()})
-            callbacks.call("on_epoch_end", epoch, logs)
-            if model.stop_training:
-                break
+        epoch = epochs.start
+        while epoch < epochs.stop and not model.stop_training:
+            laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together else 1
+            program.bind(train.x, train.y, draw_order(model, rows, laps) if shuffled else None)
+            program.reset(laps)
+            if laps > 1:
+                train_epochs(model, program, rows, epoch, laps, pace, callbacks)
+            else:
+                train_epoch(model, program, rows, epoch, validation, (pace, validation_pace), callbacks)
+            epoch += laps
     finally:
         program.release()
         callbacks.call("on_train_end")
         callbacks.release()
+
+
+def train_epoch(
+    model: Any,
+    program: Any,
+    rows: int,
+    epoch: int,
+    validation: Rows | None,
+    paces: tuple[Pace, Pace],
+    callbacks: CallbackList,
+) -> None:
+    """One epoch over bound rows, in chunks, and its validation."""
+    callbacks.call("on_epoch_begin", epoch)
+    for steps in run_chunks(partial(update, program, model.optimizer), rows, program.batch, paces[0]):
+        if callbacks.wants_chunks:
+            callbacks.call("on_chunk", steps, means(program, model.metric_names, min(rows, steps * program.batch)))
+    logs = means(program, model.metric_names, rows)
+    if validation is not None:
+        results = evaluate(model, validation, inference_batch(validation.x.shape[0]), paces[1])
+        logs.update({f"val_{name}": value for name, value in results.items()})
+    callbacks.call("on_epoch_end", epoch, logs)
+
+
+def train_epochs(
+    model: Any, program: Any, rows: int, first: int, laps: int, pace: Pace, callbacks: CallbackList
+) -> None:
+    """Several epochs over bound rows that together make one chunk."""
+    started = perf_counter()
+    update(program, model.optimizer, 0, rows, laps)
+    pace.measure(laps * -(-rows // program.batch), perf_counter() - started)
+    columns = (program.totals / rows).T.tolist()
+    callbacks.add_epochs(first, dict(zip(model.metric_names, columns, strict=True)))
+
+
+def draw_order(model: Any, rows: int, laps: int) -> np.ndarray:
+    """A random order of the rows for each of some epochs, shape (laps, rows)."""
+    generator = model.random.generator()
+    return np.stack([generator.permutation(rows) for _ in range(laps)])
 
 
 def evaluate(model: Any, data: Rows, batch: int, pace: Pace) -> Logs:

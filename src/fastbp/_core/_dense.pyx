@@ -57,18 +57,18 @@ cdef enum:           # what the rows of the batch are to a product
 
 cdef enum:           # what is done to a product in L1
     FINISH_NOTHING
-    FINISH_OUTPUT
+    FINISH_FORWARD
     FINISH_BACKWARD
     FINISH_UPDATE
 
-cdef struct Product:              # c = finish(a @ b)
+cdef struct Product:              # c = finish(start + a @ b)
     const fbp_kernels* kernels
     fbp_gemm g
-    View a                        # IN
+    View rows                     # IN: a, or where the batch is summed over its transpose: the rows of the batch
     View c                        # OUT
     int batch
     int finish
-    fbp_dense_output output
+    fbp_activation_forward forward
     fbp_activation_backward backward
     fbp_update update
 
@@ -81,13 +81,14 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
     if p.batch != ROWS_OF_C:
         if p.batch == SUMMED_OVER:
             g.k = share.rows
+            g.a = row_of(&p.rows, 0, share)
         grid_cell(p, share, &i0, &i1, &j0, &j1)
-    elif p.a.moving or p.c.moving:
-        g.a = row_of(&p.a, 0, share)
+    else:
+        g.a = row_of(&p.rows, 0, share)
         g.c = row_of(&p.c, 0, share)
-    if p.finish == FINISH_OUTPUT:
-        g.finish = p.kernels.dense_output
-        g.finish_args = &p.output
+    if p.finish == FINISH_FORWARD:
+        g.finish = p.kernels.activation_forward
+        g.finish_args = &p.forward
     elif p.finish == FINISH_BACKWARD:
         g.finish = p.kernels.activation_backward
         g.finish_args = &p.backward
@@ -115,37 +116,42 @@ cdef void grid_cell(const Product* p, const Share* share, Py_ssize_t* i0, Py_ssi
             best_down = down
     across = share.count // best_down
     cut(m, p.kernels.gemm_rows, share.index // across, best_down, i0, i1)
-    cut(n, 64 // p.a.itemsize, share.index % across, across, j0, j1)
+    cut(n, 64 // p.rows.itemsize, share.index % across, across, j0, j1)
 
 
 cdef class _Product(Op):
     cdef Product p
 
-    cdef void set(self, View a, View b, View c):
+    cdef void set(self, View rows, View b, View c, int batch=ROWS_OF_C):
+        cdef View a = rows if batch != SUMMED_OVER else transposed(rows)
         memset(&self.p, 0, sizeof(Product))
         self.fn = product
         self.args = &self.p
         self.p.kernels = self.kernels
-        self.p.a = a
+        self.p.batch = batch
+        self.set_rows(rows)
         self.p.c = c
-        self.p.g.a, self.p.g.a_rs, self.p.g.a_cs = a.data, a.rs, a.cs
         self.p.g.b, self.p.g.b_rs, self.p.g.b_cs = b.data, b.rs, b.cs
         self.p.g.c, self.p.g.c_rs = c.data, c.rs
         self.p.g.m, self.p.g.k, self.p.g.n = a.rows, a.cols, b.cols
         self.scratch = self.kernels.gemm_scratch(a.rows, b.cols, a.cols)
 
     cdef void set_activation(self, cnp.ndarray bias, activation, double alpha):
-        self.p.output.bias = NULL if bias is None else cnp.PyArray_DATA(bias)
-        self.p.output.activation = ACTIVATIONS[activation]
-        self.p.output.alpha = alpha
-        if bias is not None or activation != "linear":
-            self.p.finish = FINISH_OUTPUT
+        self.p.g.start = NULL if bias is None else cnp.PyArray_DATA(bias)
+        self.p.forward.activation = ACTIVATIONS[activation]
+        self.p.forward.alpha = alpha
+        if activation != "linear":
+            self.p.finish = FINISH_FORWARD
+
+    cdef void set_rows(self, View rows):
+        cdef View a = rows if self.p.batch != SUMMED_OVER else transposed(rows)
+        self.p.rows = rows
+        self.p.g.a, self.p.g.a_rs, self.p.g.a_cs = a.data, a.rs, a.cs
 
     def bind(self, cnp.ndarray x=None, cnp.ndarray z=None):
         """Read the whole array x, write the whole array z, a batch of rows at a time."""
         if x is not None:
-            self.p.a = view_of(x, True)
-            self.p.g.a, self.p.g.a_rs, self.p.g.a_cs = self.p.a.data, self.p.a.rs, self.p.a.cs
+            self.set_rows(view_of(x, True))
         if z is not None:
             self.p.c = view_of(z, True)
             self.p.g.c, self.p.g.c_rs = self.p.c.data, self.p.c.rs
@@ -190,8 +196,7 @@ cdef class WeightGradient(_Product):
         self.by_rows = False
         self.arrays = (x, dz, dw, rule)
         self.kernels = kernels_of(type_code(dz))
-        self.set(transposed(view_of(x)), view_of(dz), no_view() if dw is None else view_of(dw))
-        self.p.batch = SUMMED_OVER
+        self.set(view_of(x), view_of(dz), no_view() if dw is None else view_of(dw), SUMMED_OVER)
         if rule is not None:
             self.p.finish = FINISH_UPDATE
             self.p.update = rule.update
@@ -204,8 +209,7 @@ cdef class Matmul(_Product):
         self.by_rows = False
         self.arrays = (a, b, c)
         self.kernels = kernels_of(type_code(c))
-        self.set(view_of(a), view_of(b), view_of(c))
-        self.p.batch = NOTHING
+        self.set(view_of(a), view_of(b), view_of(c), NOTHING)
 
 
 def depth(dtype):

@@ -44,14 +44,14 @@ cdef extern from "fbp_kernels.h" nogil:
         fbp_size a_rs, a_cs
         const void* b
         fbp_size b_rs, b_cs
+        const void* start
         void* c
         fbp_size c_rs
         fbp_block_fn finish
         fbp_block_fn prefetch
         const void* finish_args
 
-    ctypedef struct fbp_dense_output:
-        const void* bias
+    ctypedef struct fbp_activation_forward:
         fbp_activation activation
         double alpha
 
@@ -110,7 +110,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*gemm)(const fbp_gemm* g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
                      void* scratch) noexcept nogil
         fbp_size (*gemm_scratch)(fbp_size m, fbp_size n, fbp_size k) noexcept nogil
-        fbp_block_fn dense_output
+        fbp_block_fn activation_forward
         fbp_block_fn activation_backward
         fbp_block_fn update
         fbp_block_fn update_prefetch

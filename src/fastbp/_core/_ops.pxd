@@ -10,6 +10,7 @@ cdef struct Share:
     Py_ssize_t index, count
     Py_ssize_t rows         # rows in this batch
     Py_ssize_t first        # position of its first row in the caller's order
+    Py_ssize_t lap          # how often all rows were gone over before in this run
     double rate             # step size of this step
     void* scratch           # of this thread, as large as the op asked for
 

@@ -11,6 +11,10 @@
 #     that comes late finds a newer number and moves on; nothing has to be reset under its feet.
 # (d) Waiting spins for some microseconds, then yields: both cores are ours on a quiet machine, neither may be elsewhere.
 # (e) With one thread there are no atomics at all. The slices differ, the bits do not.
+# (f) A run goes over the same rows any number of times, in laps: many epochs of few steps are one call. An op that keeps
+#     something of each epoch, or takes its rows in another order in each, finds the number of the lap in its share.
+# (g) A program that trains takes numbers too small for a normal float for zero. Moments of weights that are no longer
+#     used decay into that range, where arithmetic is slow on many processors, and would stay there.
 
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
@@ -45,10 +49,14 @@ cdef struct Phase:
 cdef struct Run:                  # one call of Program.run
     const Phase* phases
     Py_ssize_t phase_count, batch
-    Py_ssize_t first, rows
-    const double* rates           # (steps,) or NULL
+    Py_ssize_t first, rows        # of a lap
+    Py_ssize_t steps              # of a lap
+    const double* rates           # (laps * steps,) or NULL
+    double* seconds               # (threads, ops): time spent in each, is added to; or NULL
+    Py_ssize_t op_count
     int threads
-    unsigned long long end        # phases to run in all: steps * phase_count
+    bint flush                    # take subnormal numbers for zero
+    unsigned long long end        # phases to run in all: laps * steps * phase_count
     char* scratch                 # (threads, scratch_bytes)
     Py_ssize_t scratch_bytes
     fbp_counter* current          # number of the phase that runs now
@@ -57,7 +65,7 @@ cdef struct Run:                  # one call of Program.run
 
 
 cdef Py_ssize_t batch_rows(const Run* run, unsigned long long number) noexcept nogil:
-    cdef Py_ssize_t step = <Py_ssize_t> (number // <unsigned long long> run.phase_count)
+    cdef Py_ssize_t step = <Py_ssize_t> (number // <unsigned long long> run.phase_count) % run.steps
     return min(run.batch, run.rows - step * run.batch)
 
 
@@ -76,24 +84,34 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
                     int rank) noexcept nogil:
     cdef const Phase* phase = &run.phases[number % <unsigned long long> run.phase_count]
     cdef Py_ssize_t step = <Py_ssize_t> (number // <unsigned long long> run.phase_count), i
+    cdef double* seconds = run.seconds + rank * run.op_count + (phase.calls - run.phases[0].calls)
+    cdef double then, now
     cdef Share share
     share.rows = batch_rows(run, number)
-    share.first = run.first + step * run.batch
+    share.lap = step // run.steps
+    share.first = run.first + step % run.steps * run.batch
     share.rate = run.rates[step] if run.rates else 0
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
     share.scratch = run.scratch + rank * run.scratch_bytes
+    then = fbp_seconds() if run.seconds else 0
     for i in range(phase.count):
         phase.calls[i].fn(phase.calls[i].args, &share)
+        if run.seconds:
+            now = fbp_seconds()
+            seconds[i] += now - then
+            then = now
 
 
 cdef void run_alone(const Run* run) noexcept nogil:
+    cdef fbp_float_mode mode = fbp_enter_mode(run.flush)
     cdef unsigned long long number
     cdef Py_ssize_t index, count
     for number in range(run.end):
         count = slice_count(run, number)
         for index in range(count):
             run_slice(run, number, index, count, 0)
+    fbp_leave_mode(mode)
 
 
 # Opens phase `number` for claims.
@@ -128,6 +146,7 @@ cdef void work_on_phase(const Run* run, unsigned long long number, int rank) noe
 cdef void work_on(void* context, int rank) noexcept nogil:
     cdef const Run* run = <const Run*> context
     cdef unsigned long long number = fbp_read(run.current)
+    cdef fbp_float_mode mode = fbp_enter_mode(run.flush)
     cdef int spins
     while number < run.end:
         work_on_phase(run, number, rank)
@@ -139,6 +158,7 @@ cdef void work_on(void* context, int rank) noexcept nogil:
             else:
                 fbp_yield()
         number = fbp_read(run.current)
+    fbp_leave_mode(mode)
 
 
 cdef void start(Run* run) noexcept nogil:
@@ -170,21 +190,24 @@ cdef class Program:
         Rows of a step.
     threads : int
         Threads that the program has work for; run() uses no more.
+    flush : bool
+        Take subnormal numbers for zero.
     """
 
     cdef Phase* phases
     cdef Call* calls
     cdef readonly Py_ssize_t batch
     cdef readonly int threads
-    cdef Py_ssize_t phase_count, scratch_bytes
+    cdef bint flush
+    cdef Py_ssize_t phase_count, op_count, scratch_bytes
     cdef object memory, keep
     cdef char* scratch
     cdef int reserved
 
-    def __init__(self, phases, Py_ssize_t batch, int threads=1024):
+    def __init__(self, phases, Py_ssize_t batch, int threads=1024, bint flush=False):
         cdef Op op
         cdef Py_ssize_t i = 0, n = 0
-        self.batch, self.threads = batch, threads
+        self.batch, self.threads, self.flush = batch, threads, flush
         self.keep = [list(ops) for _, _, ops in phases]
         self.phase_count = len(phases)
         self.phases = <Phase*> malloc(max(1, self.phase_count) * sizeof(Phase))
@@ -201,6 +224,7 @@ cdef class Program:
                 self.calls[n].fn, self.calls[n].args = op.fn, op.args
                 self.scratch_bytes = max(self.scratch_bytes, (op.scratch + 4159) // 64 * 64)
                 n += 1
+        self.op_count = n
 
     def __dealloc__(self):
         free(self.phases)
@@ -214,26 +238,32 @@ cdef class Program:
             self.memory, self.scratch, self.reserved = memory, cnp.PyArray_BYTES(memory), threads
         return 0
 
-    def run(self, Py_ssize_t first, Py_ssize_t rows, const double[::1] rates=None):
-        """Run the steps over rows [first, first + rows): `batch` rows each, the last one what is left.
+    def run(self, Py_ssize_t first, Py_ssize_t rows, const double[::1] rates=None, Py_ssize_t laps=1,
+            double[:, ::1] seconds=None):
+        """Run the steps over rows [first, first + rows), `batch` rows each, the last one what is left; `laps` times.
 
         Parameters
         ----------
         first, rows : int
         rates : float64 array, optional
-            Step size of each step, for programs with updates.
+            Step size of each step of each lap, for programs with updates.
+        laps : int
+        seconds : float64 array, shape (threads, ops), optional
+            The time that each thread spends in each op is added to it.
         """
         cdef Run run
-        cdef Py_ssize_t steps = (rows + self.batch - 1) // self.batch
         if rows <= 0:
             return
         memset(&run, 0, sizeof(Run))
         run.threads = min(team_size(), self.threads)
         self.reserve(run.threads)
         run.phases, run.phase_count, run.batch = self.phases, self.phase_count, self.batch
-        run.first, run.rows = first, rows
+        run.first, run.rows, run.steps = first, rows, (rows + self.batch - 1) // self.batch
         run.rates = &rates[0] if rates is not None else NULL
-        run.end = <unsigned long long> (steps * self.phase_count)
+        run.seconds = &seconds[0, 0] if seconds is not None else NULL
+        run.op_count = self.op_count
+        run.flush = self.flush
+        run.end = <unsigned long long> (laps * run.steps * self.phase_count)
         use_memory(&run, self.scratch, self.scratch_bytes)
         with nogil:
             start(&run)
@@ -304,6 +334,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     phase.slice_rows, phase.slices_per_thread = max(rows, 1), 1
     memset(&run, 0, sizeof(Run))
     run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
+    run.steps = 1
     run.rates, run.threads, run.end = &rate, threads, 1
     use_memory(&run, <char*> start_of_memory, scratch_bytes)
     with nogil:

@@ -3,7 +3,8 @@
 # Design
 # (a) What these read and write of a row no other row needs, so a slice of the batch runs them one after another, with a
 #     dense layer's products in between, while its rows are in cache.
-# (b) A view that moves is the caller's own array: the gather's source, and in prediction the first input and the output.
+# (b) A view that moves is the caller's own array: the gather's source; or, where rows are taken as they lie, the batch
+#     and its targets; and in prediction the output.
 
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t
@@ -31,14 +32,15 @@ cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     View x                        # IN (batch, n)
     View y                        # IN: the saved output, for the backward functions
     View out                      # OUT (batch, n)
-    fbp_dense_output forward
+    fbp_activation_forward forward
     fbp_activation_backward backward
 
 
 cdef void activation(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    p.kernels.dense_output(&p.forward, share.begin, 0, share.end - share.begin, p.x.cols,
-                           row_of(&p.x, share.begin, share), p.x.rs, row_of(&p.out, share.begin, share), p.out.rs)
+    p.kernels.activation_forward(&p.forward, share.begin, 0, share.end - share.begin, p.x.cols,
+                                 row_of(&p.x, share.begin, share), p.x.rs,
+                                 row_of(&p.out, share.begin, share), p.out.rs)
 
 
 cdef void activation_gradient(const void* args, const Share* share) noexcept nogil:
@@ -171,6 +173,16 @@ cdef class _Comparison(Op):
         self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
         self.p.loss.target_stride = self.p.metric.target_stride = self.p.target.rs
 
+    def bind(self, cnp.ndarray x not None):
+        """Take the whole array x for predictions, a batch of rows at a time."""
+        self.p.prediction = view_of(x, True)
+        self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
+
+    def bind_target(self, cnp.ndarray y not None):
+        """Compare with the whole array y, a batch of rows at a time."""
+        self.p.target = view_of(y, True)
+        self.p.loss.target_stride = self.p.metric.target_stride = self.p.target.rs
+
 
 cdef class Loss(_Comparison):
     """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`. Either may be None."""
@@ -201,34 +213,42 @@ cdef class Metric(_Comparison):
 cdef struct Total:                # total += sum of values
     const fbp_kernels* kernels
     View values                   # IN (batch,)
-    double* total                 # IN OUT
+    double* total                 # IN OUT: of lap 0
+    Py_ssize_t stride             # between the totals of two laps
 
 
 cdef void accumulate(const void* args, const Share* share) noexcept nogil:
     cdef const Total* p = <const Total*> args
     if share.index == 0:
-        p.total[0] += p.kernels.sum(share.rows, p.values.data)
+        p.total[share.lap * p.stride] += p.kernels.sum(share.rows, p.values.data)
 
 
 cdef class Accumulate(Op):
-    """total += values[:rows].sum().  values (batch,), total (1,) float64."""
+    """total[lap] += values[:rows].sum().  values (batch,); total (laps,) float64."""
 
     cdef Total p
 
     def __init__(self, cnp.ndarray values, cnp.ndarray total):
         self.by_rows = False
         self.fn, self.args = accumulate, &self.p
-        self.arrays = (values, total)
+        self.arrays = (values, None)
         self.kernels = self.p.kernels = kernels_of(type_code(values))
         self.p.values = view_of(values)
+        self.bind(total)
+
+    def bind(self, cnp.ndarray total not None):
+        """Add to these, one for each lap."""
+        self.arrays = (self.arrays[0], total)
         self.p.total = <double*> cnp.PyArray_DATA(total)
+        self.p.stride = cnp.PyArray_STRIDE(total, 0) // sizeof(double)
 
 
 cdef struct Rows:                 # the batch: rows of the caller's array in the caller's order
     const fbp_kernels* kernels
     View src                      # IN (n, cols) float32, float64, uint8; or (n,) int32
     View dst                      # OUT (batch, cols), or (batch,) int32
-    const int64_t* order          # IN (n,) or NULL
+    const int64_t* order          # IN (laps, n) or NULL
+    Py_ssize_t order_stride
     fbp_gather g
     bint labels
 
@@ -240,7 +260,7 @@ cdef void gather(const void* args, const Share* share) noexcept nogil:
     g.dst = row_of(&p.dst, share.begin, share)
     if p.order:
         g.src = p.src.data
-        g.index = p.order + share.first + share.begin
+        g.index = p.order + share.lap * p.order_stride + share.first + share.begin
     else:
         g.src = row_of(&p.src, share.begin, share)
         g.index = NULL
@@ -266,9 +286,10 @@ cdef class Gather(Op):
         self.arrays = (dst, None, None)
 
     def bind(self, cnp.ndarray src not None, cnp.ndarray order=None):
-        """Take rows of `src` (any strides) in the order of `order` (int64; None: as they lie)."""
+        """Take rows of `src` (any strides) in the order of `order`, int64 (n,) or (laps, n); None: as they lie."""
         self.p.src = view_of(src, True)
         self.p.order = NULL if order is None else <int64_t*> cnp.PyArray_DATA(order)
+        self.p.order_stride = 0 if order is None else cnp.PyArray_DIM(order, cnp.PyArray_NDIM(order) - 1)
         self.p.g.src_dtype = <fbp_dtype> type_code(src)
         self.p.g.src_rows, self.p.g.src_rs, self.p.g.src_cs = self.p.src.rows, self.p.src.rs, self.p.src.cs
         self.arrays = (self.arrays[0], src, order)

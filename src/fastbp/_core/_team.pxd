@@ -9,6 +9,11 @@ cdef extern from "threads.h" nogil:
     int fbp_swap_if(fbp_counter* c, unsigned long long expected, unsigned long long desired)
     void fbp_pause()
     void fbp_yield()
+    double fbp_seconds()
+    ctypedef struct fbp_float_mode:
+        pass
+    fbp_float_mode fbp_enter_mode(bint flush)
+    void fbp_leave_mode(fbp_float_mode mode)
     int omp_get_max_threads()
     int FBP_HAS_OPENMP
 

@@ -1,10 +1,14 @@
-// Floor 1. What the executor needs of the machine and Cython does not offer: atomics, a pause, the OpenMP calls (or their
-// single-threaded stand-ins where the compiler has no OpenMP).
+// Floor 1. What the executor needs of the machine and Cython does not offer: atomics, a pause, a clock, the treatment of
+// subnormal numbers, the OpenMP calls (or their single-threaded stand-ins where the compiler has no OpenMP).
 
 #ifndef FBP_THREADS_H
 #define FBP_THREADS_H
 #include <sched.h>
 #include <stdint.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -36,5 +40,42 @@ static inline void fbp_pause(void) {
 }
 
 static inline void fbp_yield(void) { sched_yield(); }
+
+static inline double fbp_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+// How this thread treats subnormal numbers (MXCSR, FPCR). `flush`: they count as zero, read or written.
+typedef struct {
+    uint64_t control;
+} fbp_float_mode;
+
+static inline void fbp_leave_mode(fbp_float_mode mode) {
+#if defined(__x86_64__)
+    _mm_setcsr((unsigned)mode.control);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode.control));
+#else
+    (void)mode;
+#endif
+}
+
+static inline fbp_float_mode fbp_enter_mode(int flush) {
+    fbp_float_mode before = {0}, mode;
+#if defined(__x86_64__)
+    const uint64_t bits = 0x8040;  // flush to zero, denormals are zero
+    before.control = _mm_getcsr();
+#elif defined(__aarch64__)
+    const uint64_t bits = 1 << 24;  // FZ
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before.control));
+#else
+    const uint64_t bits = 0;
+#endif
+    mode.control = flush ? before.control | bits : before.control;
+    fbp_leave_mode(mode);
+    return before;
+}
 
 #endif

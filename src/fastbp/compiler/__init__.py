@@ -6,8 +6,9 @@ Read `tape`, `adjoints`, `fuse` and `schedule` in this order; `build` below call
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def build(
     if purpose == "trace":
         wanted |= {tensor for op in tape.ops for tensor in op.outputs}
     ops = remove_unused(tape.ops, wanted) if purpose == "trace" else fuse(tape.ops, wanted)
-    return Executable(ops, batch, np.dtype(dtype), x, output)
+    return Executable(ops, batch, np.dtype(dtype), wanted, output if purpose == "predict" else None)
 
 
 def _record_loss(tape: Tape, output: Tensor, loss: Any, metrics: Sequence[Any]) -> Tensor:
@@ -93,6 +94,15 @@ def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any)
         tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
 
 
+class _Route(NamedTuple):
+    """A program, and the methods of its ops that take the caller's arrays."""
+
+    program: Program
+    x: list[Any]
+    y: list[Any]
+    out: Any
+
+
 class Executable:
     """A compiled program with its buffers, for one model and one batch size.
 
@@ -100,51 +110,62 @@ class Executable:
     ----------
     batch : int
         Rows of a step.
-    totals : ndarray
-        float64: the sum of the losses of all rows run since `reset`, then the sum of each metric.
+    totals : ndarray, shape (laps, numbers)
+        float64: the sum of the losses of all rows run since `reset`, then the sum of each metric; a row for each lap.
     """
 
-    def __init__(self, ops: list[Op], batch: int, dtype: np.dtype[Any], x: Tensor, output: Tensor) -> None:
+    def __init__(
+        self, ops: list[Op], batch: int, dtype: np.dtype[Any], wanted: set[Tensor], output: Tensor | None
+    ) -> None:
         self.batch, self.dtype = batch, dtype
         self._lock = Lock()
-        self._rows = 0  # of the arrays that are bound
         renew_after_fork(self)
-        self.totals = np.zeros(sum(op.name == "accumulate" for op in ops))
         self.phases = schedule.make_phases(ops, batch, dtype.itemsize)
-        self._tensors = schedule.make_buffers(ops, batch, dtype, self.totals)
         self.threads = schedule.threads_worth(self.phases, batch)
-
-        made: dict[int, Any] = {id(op): schedule.make_op(op, self._tensors) for op in ops}
-        self._gathers = [made[id(op)] for op in ops if op.name == "gather"]
-        self._writer: Any = next((made[id(op)] for op in ops if output in op.outputs), None)
+        self._tensors = schedule.make_buffers(ops, batch, dtype)
         self._updates = any("rule" in op.attrs for op in ops)
-        self._program = self._make_program(made)
-        self._direct: Program | None = None
-        if len(self._gathers) == 1 and ops[0].attrs["scale"] == 1:
-            # a program of its own, whose first op reads the caller's rows where they lie
-            reader = next(op for op in ops if x in op.inputs)
-            self._reader: Any = schedule.make_op(reader, self._tensors)
-            made[id(reader)] = self._reader
-            self._direct_writer = next(made[id(op)] for op in ops if output in op.outputs)
-            self._direct = self._make_program(made, without=self._gathers[0])
+        made = {op: schedule.make_op(op, self._tensors) for op in ops}
+        self._sums = [made[op] for op in ops if op.name == "accumulate"]
+        gathers = [op for op in ops if op.name == "gather"]
+        writer = next((op for op in ops if output in op.outputs), None)
+        self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writer)
+        self._in_place = all(op.attrs["scale"] == 1 and op.outputs[0] not in wanted for op in gathers)
+        if self._in_place:
+            # ops of their own, which read the caller's rows where they lie
+            readers = [[op for op in ops if gather.outputs[0] in op.inputs] for gather in gathers]
+            again = {op: schedule.make_op(op, self._tensors) for group in readers for op in group}
+            made = {op: again.get(op, made[op]) for op in ops if op not in gathers}
+            binders = [[made[op].bind for op in readers[0]], [made[op].bind_target for op in chain(*readers[1:])]]
+            self._direct = self._make_route(made, binders, writer)
+        self.reset()
+        self.release()
 
-    def _make_program(self, made: dict[int, Any], without: Any = None) -> Program:
-        """The phases as a program of these ops of floor 1."""
-        plan = []
-        for phase in self.phases:
-            ops = [made[id(op)] for op in phase.ops if made[id(op)] is not without]
-            plan.append((phase.slice_rows, phase.slices_per_thread, ops))
-        return Program(plan, self.batch, self.threads)
+    def _make_route(self, made: dict[Op, Any], binders: list[list[Any]], writer: Op | None) -> _Route:
+        """The phases as a program of these ops of floor 1; the binders are those of x and, if there is one, of y."""
+        plan = [(p.slice_rows, p.slices_per_thread, [made[op] for op in p.ops if op in made]) for p in self.phases]
+        program = Program(plan, self.batch, self.threads, flush=self._updates)
+        return _Route(program, binders[0], [*chain(*binders[1:])], made[writer].bind if writer else None)
 
     def bind(self, x: np.ndarray, y: np.ndarray | None = None, order: np.ndarray | None = None) -> None:
-        """Set the caller's arrays: rows of x and y, in this order (int64; None: as they lie)."""
-        self._gathers[0].bind(x, order)
-        if y is not None:
-            self._gathers[1].bind(y, order)
-        self._rows = len(x) if order is None else len(order)
+        """Set the caller's arrays: rows of x and y, in this order (int64; one for each lap, or None: as they lie)."""
+        direct = self._in_place and order is None and self._fits(x) and (y is None or self._fits(y))
+        self._route = self._direct if direct else self._gathering
+        places = () if order is None else (order,)
+        for bind in self._route.x:
+            bind(x, *places)
+        for bind in self._route.y:
+            bind(y, *places)
+        self._rows = x.shape[0] if order is None else order.shape[-1]
+        self._bound = x, y, order
 
-    def run(self, first: int, rows: int, rates: np.ndarray | None = None) -> None:
-        """Run the steps over rows [first, first + rows) of the order; `rates` has a step size for each.
+    def _fits(self, rows: np.ndarray) -> bool:
+        """Whether ops can read rows where they lie: class indices, or of the model's type with neighbours side by side."""
+        if rows.ndim == 1:
+            return True
+        return rows.dtype == self.dtype and (rows.shape[1] == 1 or rows.strides[1] == rows.itemsize)
+
+    def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
+        """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
 
         Raises
         ------
@@ -153,38 +174,34 @@ class Executable:
         """
         if not 0 <= first <= first + rows <= self._rows:
             raise ValueError(f"expected rows from 0 to {self._rows} of what was bound, got {first} to {first + rows}")
-        steps = -(-rows // self.batch)
+        steps = laps * -(-rows // self.batch)
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
-            self._program.run(first, rows, rates)
+            self._route.program.run(first, rows, rates, laps)
 
     def predict(self, x: np.ndarray, out: np.ndarray) -> None:
         """Write the output for each row of x to `out`; x of the model's own type is read where it lies."""
         with self._lock:
-            if self._direct is not None and x.dtype == self.dtype:
-                self._reader.bind(x)
-                self._direct_writer.bind(None, out)
-                self._direct.run(0, len(x))
-            else:
-                self._gathers[0].bind(x)
-                self._writer.bind(None, out)
-                self._program.run(0, len(x))
-                self._gathers[0].release()
+            self.bind(x)
+            self._route.out(None, out)
+            self._route.program.run(0, x.shape[0])
+            self.release()
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
-        self._rows = 0
-        for op in self._gathers:
-            op.release()
+        self._rows, self._route = 0, self._gathering
+        self._bound: Any = None
+
+    def reset(self, laps: int = 1) -> None:
+        """Set the totals to zero, for runs of so many laps at most."""
+        self.totals = np.zeros((laps, len(self._sums)))
+        for column, op in enumerate(self._sums):
+            op.bind(self.totals[:, column])
 
     def renew_locks(self) -> None:
         """In a forked child, where nobody is left to open them."""
         self._lock = Lock()
-
-    def reset(self) -> None:
-        """Set the totals to zero."""
-        self.totals[:] = 0
 
     def names(self) -> list[str]:
         """The tensors that exist in memory, but for the sums over steps (`totals`)."""

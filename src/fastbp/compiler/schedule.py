@@ -92,10 +92,9 @@ def threads_worth(phases: list[Phase], batch: int) -> int:
 # -- memory ------------------------------------------------------------------------------------------------------------
 
 
-def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any], totals: np.ndarray) -> dict[Tensor, Any]:
+def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any]) -> dict[Tensor, Any]:
     """One array for each tensor the ops make; parameters are the model's own memory; L1-only gradients have None."""
-    made = [op.outputs[0] for op in ops if op.name == "accumulate"]
-    arrays: dict[Tensor, Any] = {tensor: totals[i : i + 1] for i, tensor in enumerate(made)}
+    arrays: dict[Tensor, Any] = {}
     for op in ops:
         for tensor in (*op.inputs, *op.outputs):
             if tensor is not None and tensor.kind == "parameter":
@@ -112,6 +111,8 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
     if tensor.kind == "gradient":
         used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _dense.depth(dtype))
         return None if used_up else _memory.zeros(tensor.shape, dtype)
+    if tensor.kind == "total":
+        return np.zeros(1)
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
     (columns,) = tensor.shape
