@@ -29,12 +29,19 @@ static const struct {
 } OP(sources)[] = {FBP_GATHER_LIST(ROW)};
 #undef ROW
 
+// Rows in random order come from memory, and nothing but their list foretells them: the caches are asked for a row, or
+// for several short ones, ahead of their turn.
 static void OP(gather)(const fbp_gather *a) {
-    const fbp_size size = OP(sources)[a->src_dtype].size;
+    const fbp_size size = OP(sources)[a->src_dtype].size, row_bytes = a->src_cs == 1 ? a->cols * size : size;
+    const fbp_size ahead = 1 + smaller(1024 / larger(row_bytes, 1), 16);
     for (fbp_size i = 0; i < a->rows; i++) {
         const fbp_size row = a->index ? (fbp_size)a->index[i] : i;
         assert(0 <= row && row < a->src_rows);
         const char *src = (const char *)a->src + row * a->src_rs * size;
+        if (a->index && i + ahead < a->rows) {
+            const char *later = (const char *)a->src + (fbp_size)a->index[i + ahead] * a->src_rs * size;
+            for (fbp_size b = 0; b < row_bytes; b += 64) __builtin_prefetch(later + b, 0, 3);
+        }
         OP(sources)[a->src_dtype].row((real *)a->dst + i * a->dst_stride, src, a->src_cs, a->cols, (real)a->scale);
     }
 }

@@ -4,14 +4,15 @@
 // starting from zero or from `start`. Between two blocks of k the chain rests in memory, in the real type itself, so nothing is rounded
 // that would not be. Tile shape, block sizes, packing and the share of c are therefore free choices, for speed alone.
 //
-// How it is cut.  A tile of c (up to TILE_ROWS rows, up to tile_vectors[rows] vectors) stays in registers over a block
+// How it is cut.  A tile of c (some rows, up to tile_vectors[rows] vectors) stays in registers over a block
 // of k.  A block of b (k x columns) that fits L2 is swept over all rows of a before the next one is touched; `finish`
 // runs on each strip of finished tiles of that sweep, in L1.  b is read where it lies if it is small, or if there are too
 // few rows to pay for packing; else, and whenever its columns are not contiguous, it is packed into panels.
 
 #ifndef FBP_GEMM_ONCE
 #define FBP_GEMM_ONCE
-#define TILE_ROWS 6
+#define TILE_ROWS 6        // of a whole tile
+#define TILE_ROWS_MAX 12   // of a tile of one vector
 #define TILE_VECTORS_MAX 8
 #define SWEPT_BYTES (128 << 10)  // what a swept block of b may take of L2; a tile's panel of it is in L1
 #define STRIP_BYTES 12288        // strip of c, which `finish` finds in L1
@@ -28,13 +29,15 @@
 #define TILE_SHAPES(X)                                                                                          \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5)     \
     X(2, 6) X(2, 7) X(2, 8) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(3, 5) X(3, 6) X(4, 1) X(4, 2) X(4, 3) X(4, 4)     \
-    X(4, 5) X(4, 6) X(5, 1) X(5, 2) X(5, 3) X(5, 4) X(6, 1) X(6, 2) X(6, 3) X(6, 4)
-static const fbp_size tile_vectors[TILE_ROWS + 1] = {0, 8, 8, 6, 6, 4, 4};  // the widest of each height
+    X(4, 5) X(4, 6) X(5, 1) X(5, 2) X(5, 3) X(5, 4) X(6, 1) X(6, 2) X(6, 3) X(6, 4) X(7, 1) X(8, 1) X(9, 1)     \
+    X(10, 1) X(11, 1) X(12, 1)
+static const fbp_size tile_vectors[TILE_ROWS_MAX + 1] = {0, 8, 8, 6, 6, 4, 4, 1, 1, 1, 1, 1, 1};  // the widest of each
 #else
 #define TILE_SHAPES(X)                                                                                          \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5)     \
-    X(2, 6) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
-static const fbp_size tile_vectors[TILE_ROWS + 1] = {0, 8, 6, 4, 3, 2, 2};  // the widest of each height
+    X(2, 6) X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(4, 3) X(5, 1) X(5, 2) X(6, 1) X(6, 2) X(7, 1)     \
+    X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1)
+static const fbp_size tile_vectors[TILE_ROWS_MAX + 1] = {0, 8, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1};  // the widest of each
 #endif
 #if FBP_AVX512 || FBP_AVX2
 #define HAS_MASKED_LOAD 1
@@ -43,7 +46,7 @@ static const fbp_size tile_vectors[TILE_ROWS + 1] = {0, 8, 6, 4, 3, 2, 2};  // t
 #endif
 
 // reals of the strip in scratch: one tile at least
-#define STRIP_ROOM larger(STRIP_BYTES / (fbp_size)sizeof(real), TILE_ROWS * TILE_VECTORS_MAX * LANES)
+#define STRIP_ROOM larger(STRIP_BYTES / (fbp_size)sizeof(real), TILE_ROWS_MAX * TILE_VECTORS_MAX * LANES)
 
 FBP_INLINE fbp_size ceil_div(fbp_size a, fbp_size b) { return (a + b - 1) / b; }
 // n in equal parts of at most `most`: the size of each but the last, >= 1.
@@ -77,12 +80,12 @@ static const real OP(zeros)[TILE_VECTORS_MAX * FBP_VECTOR_BYTES / sizeof(real)] 
 
 // The micro-kernel, for constant `rows`, `vectors` and `partial` (is the last vector a partial one?); k >= 1.
 FBP_INLINE void OP(tile)(const tile_args *t, const int rows, const int vectors, const int partial) {
-    vreal acc[TILE_ROWS][TILE_VECTORS_MAX], bv[TILE_VECTORS_MAX];
+    vreal acc[TILE_ROWS_MAX][TILE_VECTORS_MAX], bv[TILE_VECTORS_MAX];
     const vtail tail = vtail_of(partial ? t->tail : LANES);
     const fbp_size a_rs = t->a_rs, a_cs = t->a_cs, b_rs = t->b_rs, c_rs = t->c_rs;
     const real *a = t->a, *b = t->b;
     real *c = t->c;
-#define EACH_ROW _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)
+#define EACH_ROW _Pragma("GCC unroll 12") for (int r = 0; r < rows; r++)
 #define EACH_VECTOR _Pragma("GCC unroll 8") for (int v = 0; v < vectors; v++)
 #define IS_TAIL (partial && v == vectors - 1)
     EACH_ROW EACH_VECTOR {
@@ -116,7 +119,7 @@ FBP_INLINE void OP(tile)(const tile_args *t, const int rows, const int vectors, 
 TILE_SHAPES(TILE)
 #undef TILE
 #define TILE(r, v) [r][v] = {OP(tile_##r##x##v), OP(tile_##r##x##v##_tail)},
-static void (*const OP(tiles)[TILE_ROWS + 1][TILE_VECTORS_MAX + 1][2])(const tile_args *) = {TILE_SHAPES(TILE)};
+static void (*const OP(tiles)[TILE_ROWS_MAX + 1][TILE_VECTORS_MAX + 1][2])(const tile_args *) = {TILE_SHAPES(TILE)};
 #undef TILE
 
 // How one call is cut.
@@ -140,7 +143,7 @@ typedef struct {
 static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *scratch) {
     const fbp_size size = sizeof(real);
     gemm_plan plan = {.g = g};
-    plan.tile_rows = even_part(m, TILE_ROWS);
+    plan.tile_rows = even_part(m, n <= LANES ? TILE_ROWS_MAX : TILE_ROWS);
     plan.panel = tile_vectors[plan.tile_rows] * LANES;
     const int readable = g->b_cs == 1 && (HAS_MASKED_LOAD || n % LANES == 0);
     const fbp_size stride = g->b_rs < 0 ? -g->b_rs : g->b_rs;
@@ -305,7 +308,7 @@ static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fb
 // Bytes of scratch that a share of at most m x n of a product over k can need.
 static fbp_size OP(gemm_scratch)(fbp_size m, fbp_size n, fbp_size k) {
     const fbp_size size = sizeof(real), widest = TILE_VECTORS_MAX * LANES, depth = smaller(larger(k, 1), DEPTH);
-    const fbp_size a = smaller(depth * m, A_BLOCK_BYTES / size + depth * TILE_ROWS);
+    const fbp_size a = smaller(depth * m, A_BLOCK_BYTES / size + depth * TILE_ROWS_MAX);
     const fbp_size b = depth * smaller(ceil_div(n, widest) * widest + widest, B_BLOCK_BYTES / size / larger(depth, 1) + widest);
     return (STRIP_ROOM + a + b) * size;
 }

@@ -204,6 +204,9 @@ FBP_INLINE void OP(mean_of_narrow)(each_lane *f, const fbp_loss *a) {
     const real share = (real)1 / (real)cols;
     const vreal s = vset((real)(a->scale) * share);
     real value[BLOCK];
+    fbp_size half = 1;  // the largest power of two below cols
+    while (2 * half < cols) half *= 2;
+    if (cols == 1) half = 0;
     for (fbp_size i = 0; i < a->rows; i += rows) {
         const fbp_size n = smaller(rows, a->rows - i), lanes = n * cols;
         const real *p = (const real *)a->prediction + i * cols, *t = (const real *)a->target + i * cols;
@@ -221,7 +224,7 @@ FBP_INLINE void OP(mean_of_narrow)(each_lane *f, const fbp_loss *a) {
                 vstore((real *)a->gradient + i * cols + j, d * s);
         }
         for (fbp_size r = 0; a->value && r < n; r++)
-            ((real *)a->value)[i + r] = OP(folded)(value + r * cols, cols) * share;
+            ((real *)a->value)[i + r] = OP(folded)(value + r * cols, cols, half) * share;
     }
 }
 

@@ -61,10 +61,10 @@ FBP_INLINE real OP(group_sum)(group a) {
     return x[0];
 }
 
-// group_sum of n values at x, zeros behind them; x is used up.
-FBP_INLINE real OP(folded)(real *x, fbp_size n) {
-    for (fbp_size w = GROUP_LANES / 2; w; w /= 2)
-        for (fbp_size i = 0; i < w && i + w < n; i++) x[i] += x[i + w];
+// group_sum of n values at x and zeros behind them, given the largest power of two below n; x is used up.
+FBP_INLINE real OP(folded)(real *x, fbp_size n, fbp_size half) {
+    for (fbp_size w = half; w; n = w, w /= 2)
+        for (fbp_size i = 0; i + w < n; i++) x[i] += x[i + w];
     return x[0];
 }
 

@@ -312,6 +312,22 @@ def test_check_gradients_finds_a_wrong_gradient(monkeypatch):
     assert report.relative_error == pytest.approx(1e-4, rel=0.01)
 
 
+@pytest.mark.parametrize("kind", ["train", "evaluate", "predict", "gradients"])
+def test_a_profile_times_every_op_and_changes_nothing(kind):
+    model = make()
+    model.fit(X, Y, verbose=0)
+    weights, state = model.get_weights(), [array.copy() for array in model.optimizer.state]
+    program = model.program(kind)
+    for line in program.profile():
+        assert line.seconds > 0, line
+    table = program.describe(profile=True)
+    assert "GFLOP/s" in table
+    assert "waiting" in table
+    assert all(np.array_equal(*pair) for pair in zip(weights, model.get_weights(), strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(state, model.optimizer.state, strict=True))
+    model.fit(X, Y, verbose=0)
+
+
 def test_describe_lists_the_phases_of_a_program():
     model = make()
     for kind in ("train", "evaluate", "predict", "gradients", "trace"):

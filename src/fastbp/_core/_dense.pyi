@@ -25,7 +25,14 @@ class _Product(Op):
 
 class Dense(_Product):
     def __init__(
-        self, x: Array, w: Array, b: Array | None, z: Array, activation: str = "linear", alpha: float = 0
+        self,
+        x: Array,
+        w: Array,
+        b: Array | None,
+        z: Array,
+        activation: str = "linear",
+        alpha: float = 0,
+        by_rows: bool = True,
     ) -> None: ...
 
 class InputGradient(_Product):
@@ -37,6 +44,7 @@ class InputGradient(_Product):
         output: Array | None = None,
         activation: str = "linear",
         alpha: float = 0,
+        by_rows: bool = True,
     ) -> None: ...
 
 class WeightGradient(_Product):

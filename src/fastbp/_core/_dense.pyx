@@ -6,7 +6,7 @@
 # (b) The update of a weight is done to its gradient's strips, so the gradient needs no memory; a bias's gradient is so
 #     small that it lives in the thread's scratch.
 # (c) A share of a parameter is a rectangle, the same one in every step: its weights and their state stay in the cache of
-#     the core that owns it.
+#     the core that owns it. A large layer's output is shared so too.
 
 cimport numpy as cnp
 from libc.math cimport INFINITY
@@ -55,6 +55,9 @@ cdef enum:           # what the rows of the batch are to a product
     SUMMED_OVER
     NOTHING
 
+cdef enum:
+    L1_BYTES = 24576
+
 cdef enum:           # what is done to a product in L1
     FINISH_NOTHING
     FINISH_FORWARD
@@ -67,6 +70,7 @@ cdef struct Product:              # c = finish(start + a @ b)
     View rows                     # IN: a, or where the batch is summed over its transpose: the rows of the batch
     View c                        # OUT
     int batch
+    bint in_parts                 # a share is a part of c, or else its rows of the batch
     int finish
     fbp_activation_forward forward
     fbp_activation_backward backward
@@ -78,14 +82,14 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
     cdef fbp_gemm g = p.g
     cdef fbp_update update
     cdef Py_ssize_t i0 = share.begin, i1 = share.end, j0 = 0, j1 = g.n
-    if p.batch != ROWS_OF_C:
-        if p.batch == SUMMED_OVER:
-            g.k = share.rows
-            g.a = row_of(&p.rows, 0, share)
-        grid_cell(p, share, &i0, &i1, &j0, &j1)
-    else:
-        g.a = row_of(&p.rows, 0, share)
-        g.c = row_of(&p.c, 0, share)
+    g.a = row_of(&p.rows, 0, share)
+    g.c = row_of(&p.c, 0, share)
+    if p.batch == SUMMED_OVER:
+        g.k = share.rows
+    elif p.batch == ROWS_OF_C:
+        g.m = share.rows
+    if p.in_parts:
+        grid_cell(&g, p.kernels, p.rows.itemsize, share, &i0, &i1, &j0, &j1)
     if p.finish == FINISH_FORWARD:
         g.finish = p.kernels.activation_forward
         g.finish_args = &p.forward
@@ -101,22 +105,23 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
     p.kernels.gemm(&g, i0, i1, j0, j1, share.scratch)
 
 
-# This share's rectangle of c: the grid of `count` cells with the least border, so that the least of a and b is read.
-cdef void grid_cell(const Product* p, const Share* share, Py_ssize_t* i0, Py_ssize_t* i1, Py_ssize_t* j0,
-                    Py_ssize_t* j1) noexcept nogil:
-    cdef Py_ssize_t m = p.g.m, n = p.g.n, down, across, best_down = 1
-    cdef double border, least = INFINITY
+# This share's rectangle of c: the grid of `count` cells with the least border, so that the least of a and b is read. A
+# column of a large b weighs more: it has to be packed.
+cdef void grid_cell(const fbp_gemm* g, const fbp_kernels* kernels, Py_ssize_t itemsize, const Share* share,
+                    Py_ssize_t* i0, Py_ssize_t* i1, Py_ssize_t* j0, Py_ssize_t* j1) noexcept nogil:
+    cdef Py_ssize_t m = g.m, n = g.n, down, across, best_down = 1
+    cdef double border, least = INFINITY, column = 3.0 if g.k * g.n * itemsize > L1_BYTES else 1.0
     for down in range(1, share.count + 1):
         across = share.count // down
         if down * across != share.count:
             continue
-        border = <double> max(m // down, p.kernels.gemm_rows) + <double> max(n // across, 16)
-        if border <= least:
+        border = <double> max(m // down, kernels.gemm_rows) + column * max(n // across, 16)
+        if border < least:
             least = border
             best_down = down
     across = share.count // best_down
-    cut(m, p.kernels.gemm_rows, share.index // across, best_down, i0, i1)
-    cut(n, 64 // p.rows.itemsize, share.index % across, across, j0, j1)
+    cut(m, kernels.gemm_rows, share.index // across, best_down, i0, i1)
+    cut(n, 64 // itemsize, share.index % across, across, j0, j1)
 
 
 cdef class _Product(Op):
@@ -129,6 +134,7 @@ cdef class _Product(Op):
         self.args = &self.p
         self.p.kernels = self.kernels
         self.p.batch = batch
+        self.p.in_parts = not self.by_rows
         self.set_rows(rows)
         self.p.c = c
         self.p.g.b, self.p.g.b_rs, self.p.g.b_cs = b.data, b.rs, b.cs
@@ -161,8 +167,8 @@ cdef class Dense(_Product):
     """z = activation(x @ w + b).  x (batch, fan_in), w (fan_in, fan_out), b (fan_out,) or None, z (batch, fan_out)."""
 
     def __init__(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray b, cnp.ndarray z, str activation="linear",
-                 double alpha=0):
-        self.by_rows = True
+                 double alpha=0, bint by_rows=True):
+        self.by_rows = by_rows
         self.arrays = (x, w, b, z)
         self.kernels = kernels_of(type_code(w))
         self.set(view_of(x), view_of(w), view_of(z))
@@ -173,8 +179,8 @@ cdef class InputGradient(_Product):
     """dx = (dz @ w.T) * activation'(output).  dz (batch, fan_out), w (fan_in, fan_out), dx and output (batch, fan_in)."""
 
     def __init__(self, cnp.ndarray dz, cnp.ndarray w, cnp.ndarray dx, cnp.ndarray output=None,
-                 str activation="linear", double alpha=0):
-        self.by_rows = True
+                 str activation="linear", double alpha=0, bint by_rows=True):
+        self.by_rows = by_rows
         self.arrays = (dz, w, dx, output)
         self.kernels = kernels_of(type_code(w))
         self.set(view_of(dz), transposed(view_of(w)), view_of(dx))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 LINE: int
-PAGE: int
+HUGE_PAGE: int
 
 def zeros(shape: int | Sequence[int], dtype: DTypeLike) -> NDArray[Any]: ...
 def overlap(a: np.ndarray, b: np.ndarray) -> bool: ...

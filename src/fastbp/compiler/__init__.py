@@ -6,6 +6,7 @@ Read `tape`, `adjoints`, `fuse` and `schedule` in this order; `build` below call
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from threading import Lock
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 from .._core import _dense
 from .._core._program import Program
 from ..utils import renew_after_fork
-from . import listing, schedule
+from . import listing, profile, schedule
 from .adjoints import record_adjoints
 from .fuse import fuse, remove_unused
 from .tape import Op, Tape, Tensor
@@ -124,16 +125,18 @@ class Executable:
         self.threads = schedule.threads_worth(self.phases, batch)
         self._tensors = schedule.make_buffers(ops, batch, dtype)
         self._updates = any("rule" in op.attrs for op in ops)
-        made = {op: schedule.make_op(op, self._tensors) for op in ops}
+        by_rows = {op: phase.by_rows for phase in self.phases for op in phase.ops}
+        made = {op: schedule.make_op(op, self._tensors, by_rows[op]) for op in ops}
         self._sums = [made[op] for op in ops if op.name == "accumulate"]
         gathers = [op for op in ops if op.name == "gather"]
         writer = next((op for op in ops if output in op.outputs), None)
+        self._columns = output.shape[0] if output else 0
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writer)
         self._in_place = all(op.attrs["scale"] == 1 and op.outputs[0] not in wanted for op in gathers)
         if self._in_place:
             # ops of their own, which read the caller's rows where they lie
             readers = [[op for op in ops if gather.outputs[0] in op.inputs] for gather in gathers]
-            again = {op: schedule.make_op(op, self._tensors) for group in readers for op in group}
+            again = {op: schedule.make_op(op, self._tensors, by_rows[op]) for group in readers for op in group}
             made = {op: again.get(op, made[op]) for op in ops if op not in gathers}
             binders = [[made[op].bind for op in readers[0]], [made[op].bind_target for op in chain(*readers[1:])]]
             self._direct = self._make_route(made, binders, writer)
@@ -143,7 +146,7 @@ class Executable:
     def _make_route(self, made: dict[Op, Any], binders: list[list[Any]], writer: Op | None) -> _Route:
         """The phases as a program of these ops of floor 1; the binders are those of x and, if there is one, of y."""
         plan = [(p.slice_rows, p.slices_per_thread, [made[op] for op in p.ops if op in made]) for p in self.phases]
-        program = Program(plan, self.batch, self.threads, flush=self._updates)
+        program = Program([phase for phase in plan if phase[2]], self.batch, self.threads, flush=self._updates)
         return _Route(program, binders[0], [*chain(*binders[1:])], made[writer].bind if writer else None)
 
     def bind(self, x: np.ndarray, y: np.ndarray | None = None, order: np.ndarray | None = None) -> None:
@@ -159,7 +162,7 @@ class Executable:
         self._bound = x, y, order
 
     def _fits(self, rows: np.ndarray) -> bool:
-        """Whether ops can read rows where they lie: class indices, or of the model's type with neighbours side by side."""
+        """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
         if rows.ndim == 1:
             return True
         return rows.dtype == self.dtype and (rows.shape[1] == 1 or rows.strides[1] == rows.itemsize)
@@ -211,6 +214,41 @@ class Executable:
         """The buffer of a tensor, as the last step left it."""
         return next(array for tensor, array in self._tensors.items() if tensor.name == name and array is not None)
 
-    def describe(self) -> str:
-        """Listing of the program: phases, ops, formulas, FLOPs and bytes."""
-        return listing.describe(self.phases, self.batch, self.dtype, self.threads)
+    def profile(self) -> list[listing.Line]:
+        """What a step costs, op by op, measured on random rows for half a second.
+
+        The model stays as it is; nothing else may train it meanwhile.
+        """
+        return self._measured()[0]
+
+    def _measured(self) -> tuple[list[listing.Line], float]:
+        """The lines of the listing with their times, and the time of a step."""
+        ops = [op for phase in self.phases for op in phase.ops]
+        buffers = [self._tensors[op.outputs[0]] for op in ops if op.name == "gather"]
+        rows = profile.STEPS * self.batch
+        with self._lock:
+            order = np.random.default_rng(0).permutation(rows)
+            self.bind(*(profile.made_up_rows(buffer, rows) for buffer in buffers), order=order)
+            out = np.empty((rows, self._columns), self.dtype)
+            if self._route.out:
+                self._route.out(None, out)
+            seconds, step = profile.measure(self._route.program, ops)
+            self.release()
+            self.reset()
+        lines = listing.make_lines(self.phases, self.batch, self.dtype.itemsize)
+        return [replace(line, seconds=time) for line, time in zip(lines, seconds, strict=True)], step
+
+    def describe(self, profile: bool = False) -> str:
+        """Listing of the program: phases, ops, formulas, FLOPs and bytes.
+
+        Parameters
+        ----------
+        profile : bool
+            Measure it too, on random rows, with the number of threads in use: the time of each op, GFLOP/s and GB/s.
+            The model stays as it is; nothing else may train it meanwhile.
+        """
+        if profile:
+            lines, step = self._measured()
+            return listing.describe(lines, self.phases, self.batch, self.dtype, self.threads, step)
+        lines = listing.make_lines(self.phases, self.batch, self.dtype.itemsize)
+        return listing.describe(lines, self.phases, self.batch, self.dtype, self.threads)

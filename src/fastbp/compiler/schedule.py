@@ -2,7 +2,8 @@
 
 Ops that work row by row share the batch by rows and chain into one phase, however many they are. Ops that make
 something of the size of a parameter share that; they read rows of the whole batch, so they have to wait, together, for
-the phase before. A parameter is changed only after everything that reads it in this step.
+the phase before. So do products with a large weight: by rows, every thread would have to read all of it, and that costs
+more than the wait. A parameter is changed only after everything that reads it in this step.
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ BY_ROWS = frozenset(
         "softmax_gradient",
     }
 )
+PRODUCTS = frozenset({"affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
-SLICE_FLOPS = 500_000  # a slice of a gradient phase has at least this much to do
+SLICE_FLOPS = 500_000  # a slice of a phase that is not shared by rows has at least this much to do
+MOST_SLICES = 2  # of such a phase, for each thread: one for it, one that others may take
 LEAST_SLICE_ROWS = 64  # fewer rows read the weights too often
+SPLIT_WEIGHT_BYTES = 192 << 10  # a product whose weight has so many, and whose batch so many rows, is shared by
+SPLIT_ROWS = 96  # parts of its output
 
 
 @dataclass(slots=True)
@@ -43,25 +48,32 @@ class Phase:
     """Ops that run between two waits, and how they are sliced."""
 
     ops: list[Op]
+    by_rows: bool
     slice_rows: int
     slices_per_thread: int
 
-    @property
-    def by_rows(self) -> bool:
-        return self.ops[0].name in BY_ROWS
+
+def by_rows(op: Op, batch: int, itemsize: int) -> bool:
+    """Whether the threads share an op by rows of the batch, or else by parts of its output."""
+    if op.name not in PRODUCTS:
+        return op.name in BY_ROWS
+    weight = op.inputs[1]
+    assert weight is not None
+    return batch < SPLIT_ROWS or prod(weight.shape) * itemsize < SPLIT_WEIGHT_BYTES
 
 
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
     """Group ops into as few phases as their dependences allow."""
+    row_ops = {op for op in ops if by_rows(op, batch, itemsize)}
     left, phases = list(ops), []
     while left:
-        by_rows = any(op.name in BY_ROWS and _ready(op, left, by_rows=True) for op in left)
+        rows = any(op in row_ops and _ready(op, left, by_rows=True) for op in left)
         chosen: list[Op] = []
         for op in list(left):
-            if (op.name in BY_ROWS) == by_rows and _ready(op, [o for o in left if o not in chosen], by_rows, chosen):
+            if (op in row_ops) == rows and _ready(op, [o for o in left if o not in chosen], rows, chosen):
                 chosen.append(op)
         left = [op for op in left if op not in chosen]
-        phases.append(_sliced(chosen, batch, itemsize))
+        phases.append(_sliced(chosen, rows, batch, itemsize))
     return phases
 
 
@@ -74,14 +86,14 @@ def _ready(op: Op, pending: list[Op], by_rows: bool, together: list[Op] = []) ->
     if not by_rows and any(tensor in other.outputs for other in together for tensor in op.inputs if tensor is not None):
         return False
     changed = [out for out in op.outputs if out.kind == "parameter"]
-    return not any(tensor in other.inputs for other in others for tensor in changed)
+    return not any(tensor in other.inputs for other in (*others, *together) for tensor in changed)
 
 
-def _sliced(ops: list[Op], batch: int, itemsize: int) -> Phase:
+def _sliced(ops: list[Op], by_rows: bool, batch: int, itemsize: int) -> Phase:
     row_bytes = itemsize * sum(prod(out.shape) for op in ops for out in op.outputs if out.kind == "batch")
     slice_rows = max(LEAST_SLICE_ROWS, L2_BYTES // max(row_bytes, 1))
     work = sum(flops(op, batch) for op in ops)
-    return Phase(ops, slice_rows, int(min(4, max(1, work // (2 * SLICE_FLOPS)))))
+    return Phase(ops, by_rows, slice_rows, int(min(MOST_SLICES, max(1, work // (2 * SLICE_FLOPS)))))
 
 
 def threads_worth(phases: list[Phase], batch: int) -> int:
@@ -130,8 +142,8 @@ def _padded(columns: int, itemsize: int) -> int:
 # -- ops ---------------------------------------------------------------------------------------------------------------
 
 
-def make_op(op: Op, arrays: dict[Tensor, Any]) -> _ops.Op:
-    """The op of floor 1 that runs `op` on these arrays."""
+def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
+    """The op of floor 1 that runs `op` on these arrays, shared by rows of the batch or not."""
     attrs = op.attrs
     inputs: list[Any] = [None if tensor is None else arrays[tensor] for tensor in op.inputs]
     outputs: list[Any] = [arrays[tensor] for tensor in op.outputs]
@@ -140,7 +152,7 @@ def make_op(op: Op, arrays: dict[Tensor, Any]) -> _ops.Op:
         case "gather":
             return _rows.Gather(outputs[0], attrs["scale"])
         case "affine":
-            return _dense.Dense(inputs[0], inputs[1], inputs[2], outputs[0], kernel, alpha)
+            return _dense.Dense(inputs[0], inputs[1], inputs[2], outputs[0], kernel, alpha, by_rows)
         case "activation":
             return _rows.Activation(inputs[0], outputs[0], kernel, alpha)
         case "softmax":
@@ -155,7 +167,7 @@ def make_op(op: Op, arrays: dict[Tensor, Any]) -> _ops.Op:
             return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
-            return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha)
+            return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
         case "activation_gradient":
             return _rows.ActivationGradient(inputs[0], inputs[1], outputs[0], kernel, alpha)
         case "softmax_gradient":
