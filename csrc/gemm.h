@@ -52,11 +52,12 @@ FBP_INLINE fbp_size ceil_div(fbp_size a, fbp_size b) { return (a + b - 1) / b; }
 // n in equal parts of at most `most`: the size of each but the last, >= 1.
 FBP_INLINE fbp_size even_part(fbp_size n, fbp_size most) { return n ? ceil_div(n, ceil_div(n, most)) : 1; }
 
-// How many rows of a matrix L1 keeps when they start `stride` bytes apart. Its 64 sets are chosen by the line's address:
-// rows a power of two apart share few of them.
-FBP_INLINE fbp_size rows_in_l1(fbp_size stride) {
+// How many rows of a matrix are worth a block of k when they start `stride` bytes apart and are read where they lie. L1's
+// 64 sets of 8 lines are chosen by the line's address: rows a power of two apart share few of them. L2 gives three times
+// as many fast enough, and a longer block reads and writes c less often.
+FBP_INLINE fbp_size rows_near(fbp_size stride) {
     const fbp_size lines = stride / 64, sharing = smaller(lines & -lines, 64);
-    return stride % 64 || !sharing ? DEPTH : smaller(DEPTH, 4 * 64 / sharing);
+    return stride % 64 || !sharing ? DEPTH : smaller(DEPTH, 24 * 64 / sharing);
 }
 #endif
 
@@ -150,14 +151,17 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     // loads that cross cache lines take twice as long; where there are many, it pays to pack b for that alone
     const int aligned = n <= plan.panel || ((uintptr_t)g->b | (uintptr_t)(g->b_rs * size)) % FBP_VECTOR_BYTES == 0;
     const int once = m <= plan.tile_rows, stays = once || (aligned && g->k * stride * size <= DIRECT_BYTES);
-    const fbp_size near = rows_in_l1(stride * size);
+    const fbp_size near = rows_near(stride * size);
     const int worth_it = aligned && near >= LEAST_DEPTH && m < ROWS_WORTH_PACKING && (g->c || g->k <= near);
     plan.pack_b = !(readable && (stays || worth_it));
     plan.depth = plan.pack_b ? even_part(g->k, DEPTH) : stays ? g->k : even_part(g->k, near);
-    const fbp_size panels = larger(B_BLOCK_BYTES / size / (plan.depth * plan.panel), 1);
-    plan.cols = plan.pack_b ? smaller(panels * plan.panel, ceil_div(larger(n, 1), plan.panel) * plan.panel) : larger(n, 1);
-    plan.pack_a = plan.pack_b && m > TILE_ROWS && n >= PANELS_WORTH_PACKING * plan.panel;
-    plan.rows = plan.pack_a ? larger(A_BLOCK_BYTES / size / plan.depth / plan.tile_rows, 1) * plan.tile_rows : larger(m, 1);
+    plan.rows = larger(m, 1), plan.cols = larger(n, 1);
+    if (plan.pack_b) {
+        const fbp_size panels = larger(B_BLOCK_BYTES / size / (plan.depth * plan.panel), 1);
+        plan.cols = smaller(panels, ceil_div(plan.cols, plan.panel)) * plan.panel;
+        plan.pack_a = m > plan.tile_rows && n >= PANELS_WORTH_PACKING * plan.panel;
+        if (plan.pack_a) plan.rows = larger(A_BLOCK_BYTES / size / plan.depth / plan.tile_rows, 1) * plan.tile_rows;
+    }
     plan.strip = scratch;
     plan.a_pack = plan.strip + STRIP_ROOM;
     plan.b_pack = plan.a_pack + (plan.pack_a ? plan.depth * smaller(plan.rows, m) : 0);
@@ -245,10 +249,13 @@ static void OP(strip)(const gemm_plan *plan, const OP(block) *at, fbp_size i, fb
 
 // Multiplies one block of a by one of b: as much of b at a time as fits L2, in strips of c that fit L1.
 static void OP(sweep)(const gemm_plan *plan, const OP(block) *at) {
-    const fbp_size size = sizeof(real), strip = STRIP_BYTES / size, fits = SWEPT_BYTES / size / at->k;
-    const fbp_size most = smaller(fits, strip / plan->tile_rows) / plan->panel * plan->panel;
-    const fbp_size step = smaller(larger(most, plan->panel), at->n);
-    const fbp_size rows = larger(strip / step / plan->tile_rows, 1) * plan->tile_rows;
+    const fbp_size strip = STRIP_BYTES / (fbp_size)sizeof(real) / plan->tile_rows;  // columns, or rows of one column
+    fbp_size step = at->n;
+    if (step > plan->panel) {
+        const fbp_size fits = SWEPT_BYTES / (fbp_size)sizeof(real) / at->k;
+        step = smaller(larger(smaller(fits, strip) / plan->panel, 1) * plan->panel, at->n);
+    }
+    const fbp_size rows = larger(strip / step, 1) * plan->tile_rows;
     for (fbp_size j = 0; j < at->n; j += step) {
         const fbp_size w = smaller(step, at->n - j);
         for (fbp_size i = 0; i < at->m; i += rows) OP(strip)(plan, at, i, smaller(rows, at->m - i), j, w);

@@ -61,11 +61,15 @@ FBP_INLINE real OP(group_sum)(group a) {
     return x[0];
 }
 
-// group_sum of n values at x and zeros behind them, given the largest power of two below n; x is used up.
+// group_sum of n values at x and zeros behind them, given the largest power of two below n; x is used up. The last four
+// are added in registers.
 FBP_INLINE real OP(folded)(real *x, fbp_size n, fbp_size half) {
-    for (fbp_size w = half; w; n = w, w /= 2)
+    fbp_size w = half;
+    for (; w > 2; n = w, w /= 2)
         for (fbp_size i = 0; i + w < n; i++) x[i] += x[i + w];
-    return x[0];
+    if (w == 0) return x[0];
+    if (w == 1) return x[0] + x[1];
+    return (x[0] + x[2]) + (n > 3 ? x[1] + x[3] : x[1]);
 }
 
 FBP_INLINE real OP(group_max)(group a) {

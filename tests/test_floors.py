@@ -19,8 +19,9 @@ ORDER = {
         ops.edge ops.activation ops.dense ops.loss ops.update ops.__init__
         activations initializers losses metrics optimizers
         layers.variable layers.base layers.input layers.activation layers.dense layers.__init__""",
-    3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile compiler.__init__
-        summary network data compiled callbacks trainer model models testing _config_report __init__""",
+    3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile
+        compiler.__init__ summary network data compiled callbacks trainer model models testing _config_report
+        __init__""",
     4: """datasets._idx datasets.digits datasets.mnist datasets.moons datasets.__init__ datasets.files datasets.task
         plots cli __main__""",
 }

@@ -41,10 +41,16 @@ def check_x(x: Any, columns: int | None, dtype: np.dtype) -> np.ndarray:
     ValueError
         If its shape does not fit, or there is no row.
     """
-    if type(x) is np.ndarray and x.ndim == 2 and x.shape[1] == columns and x.dtype in IN_PLACE:
-        array: np.ndarray = x  # nothing to find out: predict of a row waits for this function
-    else:
-        array = as_rows("x", as_numbers("x", x), columns)
+    if (
+        type(x) is np.ndarray
+        and x.dtype == dtype
+        and x.ndim == 2
+        and x.shape[1] == columns
+        and x.flags.carray
+        and len(x)
+    ):
+        return x  # nothing to find out: predict of a row waits for this function
+    array = as_rows("x", as_numbers("x", x), columns)
     if not array.shape[0]:
         raise ValueError(f"expected x with at least one row, got {array.shape}")
     return as_gatherable(array, dtype)
@@ -97,9 +103,9 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
 def as_rows(name: str, array: np.ndarray, columns: int | None) -> np.ndarray:
     """A view of shape (rows, columns); of an array with more axes all but the first make the columns."""
     shape = array.shape
+    if len(shape) == 2 and shape[1] and columns in (None, shape[1]):
+        return array
     if columns is None:
-        if len(shape) == 2 and shape[1]:
-            return array
         raise ValueError(f"expected {name} with shape (rows, columns), got {shape}: or name an input_shape")
     if len(shape) == 1 and columns == 1:
         return array[:, None]

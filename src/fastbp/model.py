@@ -203,9 +203,10 @@ class Sequential(Compiled):
         batch = trainer.inference_batch(rows, batch_size)
         if self._parameters is None:
             self.build((x.shape[1],))
-        out = np.empty((rows, self.outputs(x.shape[1])), self._dtype)
-        started = perf_counter()
-        trainer.predict(self.executable("predict", batch), x, out)
+        program = self.executable("predict", batch)
+        out = np.empty((rows, program.columns), self._dtype)
+        started = perf_counter() if shown else 0.0
+        trainer.predict(program, x, out)
         if shown:
             write_results(rows, batch, perf_counter() - started, {})
         return out

@@ -2,8 +2,9 @@
 #
 # Design
 # (a) Memory is NumPy's, so that views, lifetimes and reference counts are NumPy's too; only the alignment is ours.
-# (b) A cache line is the least alignment. Large blocks start on a huge page and ask for such pages: a column of a wide
-#     weight touches a page a row, more than the processor has translations for.
+# (b) A cache line is the least alignment. Large blocks start on a huge page. NumPy asks for such pages where a block has
+#     room for one, and they are worth having: a column of a wide weight touches more small pages than the processor has
+#     translations for, and small pages that lie scattered in memory fall on top of one another in the cache.
 # (c) Everything is zeroed once: a step never reads what nobody wrote.
 
 cimport numpy as cnp
@@ -11,17 +12,6 @@ cimport numpy as cnp
 import numpy as np
 
 cnp.import_array()
-
-cdef extern from *:
-    """
-    #include <sys/mman.h>
-    #ifdef MADV_HUGEPAGE
-    #define fbp_advise_huge(start, size) madvise((void*)(start), (size_t)(size), MADV_HUGEPAGE)
-    #else
-    #define fbp_advise_huge(start, size) 0
-    #endif
-    """
-    int fbp_advise_huge(size_t start, size_t size) nogil
 
 LINE = 64
 HUGE_PAGE = 2 << 20
@@ -41,11 +31,9 @@ def zeros(shape, dtype):
     """
     dtype = np.dtype(dtype)
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    alignment = HUGE_PAGE if size >= HUGE_PAGE // 2 else LINE
-    block = np.zeros(size + alignment, np.uint8)  # fresh pages: they are not there before they are touched
+    alignment = HUGE_PAGE if size >= HUGE_PAGE // 8 else LINE
+    block = np.zeros(size + 2 * alignment, np.uint8)  # what is not touched costs no memory
     start = -block.ctypes.data % alignment
-    if alignment == HUGE_PAGE:
-        fbp_advise_huge(block.ctypes.data + start, size)  # a wish: no harm if it fails
     return block[start:start + size].view(dtype).reshape(shape)
 
 

@@ -283,18 +283,15 @@ cdef class Gather(Op):
         self.kernels = self.p.kernels = kernels_of(FBP_F32 if self.p.labels else type_code(dst))
         self.p.dst = view_of(dst)
         self.p.g.cols, self.p.g.dst_stride, self.p.g.scale = self.p.dst.cols, self.p.dst.rs, scale
-        self.arrays = (dst, None, None)
+        self.arrays = (dst,)
 
     def bind(self, cnp.ndarray src not None, cnp.ndarray order=None):
-        """Take rows of `src` (any strides) in the order of `order`, int64 (n,) or (laps, n); None: as they lie."""
+        """Take rows of `src` (any strides) in the order of `order`, int64 (n,) or (laps, n); None: as they lie.
+
+        They are not kept alive.
+        """
         self.p.src = view_of(src, True)
         self.p.order = NULL if order is None else <int64_t*> cnp.PyArray_DATA(order)
         self.p.order_stride = 0 if order is None else cnp.PyArray_DIM(order, cnp.PyArray_NDIM(order) - 1)
         self.p.g.src_dtype = <fbp_dtype> type_code(src)
         self.p.g.src_rows, self.p.g.src_rs, self.p.g.src_cs = self.p.src.rows, self.p.src.rs, self.p.src.cs
-        self.arrays = (self.arrays[0], src, order)
-
-    def release(self):
-        """Forget the caller's arrays."""
-        self.arrays = (self.arrays[0], None, None)
-        self.p.src, self.p.order = no_view(), NULL

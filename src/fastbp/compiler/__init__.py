@@ -111,6 +111,8 @@ class Executable:
     ----------
     batch : int
         Rows of a step.
+    columns : int
+        Of the output, if the purpose is to predict; else 0.
     totals : ndarray, shape (laps, numbers)
         float64: the sum of the losses of all rows run since `reset`, then the sum of each metric; a row for each lap.
     """
@@ -120,23 +122,26 @@ class Executable:
     ) -> None:
         self.batch, self.dtype = batch, dtype
         self._lock = Lock()
+        self._bound: Any = None  # keeps the caller's arrays alive
         renew_after_fork(self)
         self.phases = schedule.make_phases(ops, batch, dtype.itemsize)
         self.threads = schedule.threads_worth(self.phases, batch)
         self._tensors = schedule.make_buffers(ops, batch, dtype)
         self._updates = any("rule" in op.attrs for op in ops)
         by_rows = {op: phase.by_rows for phase in self.phases for op in phase.ops}
-        made = {op: schedule.make_op(op, self._tensors, by_rows[op]) for op in ops}
+        made: dict[Op, Any] = {op: schedule.make_op(op, self._tensors, by_rows[op]) for op in ops}
         self._sums = [made[op] for op in ops if op.name == "accumulate"]
         gathers = [op for op in ops if op.name == "gather"]
         writer = next((op for op in ops if output in op.outputs), None)
-        self._columns = output.shape[0] if output else 0
+        self.columns = output.shape[0] if output else 0
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writer)
         self._in_place = all(op.attrs["scale"] == 1 and op.outputs[0] not in wanted for op in gathers)
         if self._in_place:
             # ops of their own, which read the caller's rows where they lie
             readers = [[op for op in ops if gather.outputs[0] in op.inputs] for gather in gathers]
-            again = {op: schedule.make_op(op, self._tensors, by_rows[op]) for group in readers for op in group}
+            again: dict[Op, Any] = {
+                op: schedule.make_op(op, self._tensors, by_rows[op]) for group in readers for op in group
+            }
             made = {op: again.get(op, made[op]) for op in ops if op not in gathers}
             binders = [[made[op].bind for op in readers[0]], [made[op].bind_target for op in chain(*readers[1:])]]
             self._direct = self._make_route(made, binders, writer)
@@ -165,7 +170,7 @@ class Executable:
         """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
         if rows.ndim == 1:
             return True
-        return rows.dtype == self.dtype and (rows.shape[1] == 1 or rows.strides[1] == rows.itemsize)
+        return rows.dtype == self.dtype and (rows.flags.c_contiguous or rows.strides[1] == rows.itemsize)
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
@@ -185,16 +190,17 @@ class Executable:
 
     def predict(self, x: np.ndarray, out: np.ndarray) -> None:
         """Write the output for each row of x to `out`; x of the model's own type is read where it lies."""
+        program, binders, _, bind_out = self._direct if self._in_place and self._fits(x) else self._gathering
         with self._lock:
-            self.bind(x)
-            self._route.out(None, out)
-            self._route.program.run(0, x.shape[0])
-            self.release()
+            for bind in binders:
+                bind(x)
+            bind_out(None, out)
+            program.run(0, len(x))
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
         self._rows, self._route = 0, self._gathering
-        self._bound: Any = None
+        self._bound = None
 
     def reset(self, laps: int = 1) -> None:
         """Set the totals to zero, for runs of so many laps at most."""
@@ -227,9 +233,9 @@ class Executable:
         buffers = [self._tensors[op.outputs[0]] for op in ops if op.name == "gather"]
         rows = profile.STEPS * self.batch
         with self._lock:
-            order = np.random.default_rng(0).permutation(rows)
-            self.bind(*(profile.made_up_rows(buffer, rows) for buffer in buffers), order=order)
-            out = np.empty((rows, self._columns), self.dtype)
+            x, *y = (profile.made_up_rows(buffer, rows) for buffer in buffers)
+            self.bind(x, y[0] if y else None, np.random.default_rng(0).permutation(rows))
+            out = np.empty((rows, self.columns), self.dtype)
             if self._route.out:
                 self._route.out(None, out)
             seconds, step = profile.measure(self._route.program, ops)
