@@ -1,4 +1,4 @@
-"""Print what fastbp costs before it computes anything: its import, a fit of nothing, a predict of one row.
+"""Print what fastbp costs before it computes anything: its import, a fit of nothing.
 
     python bench/overheads.py
 
@@ -26,7 +26,7 @@ IMPORTS = {
     "fastbp": "import fastbp",
     "fastbp, Sequential named": "import fastbp; fastbp.Sequential",
 }
-IMPORT_BAR, FIT_BAR, PREDICT_BAR = 60e-3, 1e-3, 8e-6  # seconds
+IMPORT_BAR, FIT_BAR = 60e-3, 1e-3  # seconds
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,8 @@ class Line:
     bar: float
 
     def __str__(self) -> str:
-        unit, scale = ("ms", 1e3) if self.bar >= 1e-3 else ("µs", 1e6)
         verdict = "within" if self.seconds <= self.bar else "OVER"
-        return f"{self.name:<52} {self.seconds * scale:8.3f} {unit}  bar {self.bar * scale:3.0f} {unit}  {verdict}"
+        return f"{self.name:<52} {self.seconds * 1e3:8.3f} ms  bar {self.bar * 1e3:3.0f} ms  {verdict}"
 
 
 def import_seconds(statement: str) -> float:
@@ -68,7 +67,6 @@ def calls(rounds: int) -> list[Line]:
     cases = {
         "fit of no epoch, 48,000 rows checked": (partial(model.fit, x, y, epochs=0, verbose=0), FIT_BAR),
         "fit of one row, one step": (partial(model.fit, x[:1], y[:1], verbose=0), FIT_BAR),
-        "predict of one row": (partial(model.predict, x[:1]), PREDICT_BAR),
     }
     seconds = alternate({name: block_of(call) for name, (call, _) in cases.items()}, rounds)
     return [Line(name, min(seconds[name]), bar) for name, (_, bar) in cases.items()]

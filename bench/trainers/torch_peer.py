@@ -1,4 +1,4 @@
-"""Peer: PyTorch, eager.  The epoch's rows are shuffled once into a kept tensor; no DataLoader; one fused Adam.
+"""Peer: PyTorch, eager.  The epoch's rows are shuffled once into a kept tensor; no DataLoader; one fused optimizer.
 
 Tried once each on a busy machine, without a gain beyond its noise, and left out: gathering batch by batch,
 torch.compile of forward and loss, set_flush_denormal, zero_grad(set_to_none=False).
@@ -9,26 +9,26 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .workload import BETA_1, BETA_2, EPSILON, Workload, agreement
+from .workload import BETA_1, BETA_2, EPSILON, Workload
 
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
-LOSSES = {"softmax_crossentropy": nn.functional.cross_entropy, "mse": nn.functional.mse_loss}
 
 
 class Trainer:
-    """See `peers`."""
+    """See `trainers`."""
 
     def __init__(self, workload: Workload, threads: int, seed: int):
         torch.set_num_threads(threads)
         self.workload = workload
-        self.loss = LOSSES[workload.loss]
+        self.loss = nn.functional.cross_entropy if workload.output == "softmax" else nn.functional.mse_loss
         start = [torch.from_numpy(array) for array in workload.start_weights(seed)]
         modules: list[nn.Module] = []
         for (fan_in, fan_out), w, b in zip(workload.layers, start[::2], start[1::2], strict=True):
             dense = nn.Linear(fan_in, fan_out)
             dense.load_state_dict({"weight": w.T, "bias": b})
             modules += [dense, ACTIVATIONS[workload.activation]()]
-        self.net = nn.Sequential(*modules[:-1])
+        modules[-1:] = [ACTIVATIONS[workload.output]()] if workload.output in ACTIVATIONS else []
+        self.net = nn.Sequential(*modules)
         rate = workload.learning_rate
         if workload.optimizer == "adam":
             betas = (BETA_1, BETA_2)
@@ -43,9 +43,17 @@ class Trainer:
             self._shuffle(k, torch.from_numpy(data), order).split(self.workload.batch) for k, data in enumerate((x, y))
         ]
         for x_batch, y_batch in zip(*batches, strict=True):
-            self.optimizer.zero_grad(set_to_none=True)
-            self.loss(self.net(x_batch), y_batch).backward()
-            self.optimizer.step()
+            self._step(x_batch, y_batch)
+
+    def steps(self, x, y, count):
+        x, y = torch.from_numpy(x), torch.from_numpy(y)
+        for _ in range(count):
+            self._step(x, y)
+
+    def _step(self, x, y):
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss(self.net(x), y).backward()
+        self.optimizer.step()
 
     def _shuffle(self, k, data, order):
         """data[order] in the k-th kept tensor, which is made anew when rows or type change."""
@@ -54,6 +62,7 @@ class Trainer:
             kept = self.shuffled[k] = data.new_empty((len(order), *data.shape[1:]))
         return torch.index_select(data, 0, order, out=kept)
 
-    @torch.no_grad()
-    def accuracy(self, x, y):
-        return agreement(self.net(torch.from_numpy(x)).numpy(), y)
+    @torch.inference_mode()
+    def predict(self, x):
+        z = self.net(torch.from_numpy(x))
+        return (z.softmax(1) if self.workload.output == "softmax" else z).numpy()

@@ -11,18 +11,20 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from threadpoolctl import threadpool_limits
 
-from .workload import BETA_1, BETA_2, EPSILON, Workload, agreement
+from .workload import BETA_1, BETA_2, EPSILON, Workload
 
 ACTIVATIONS = {"relu": "relu", "sigmoid": "logistic", "tanh": "tanh"}
 
 
 class Trainer:
-    """See `peers`."""
+    """See `trainers`."""
 
     def __init__(self, workload: Workload, threads: int, seed: int):
+        if workload.output == "sigmoid":
+            raise NotImplementedError("it has no sigmoid output with a squared error")
         threadpool_limits(threads)  # for the life of this process, not only inside a `with`
         self.workload = workload
-        self.classifies = workload.loss == "softmax_crossentropy"
+        self.classifies = workload.output == "softmax"
         rate = workload.learning_rate
         if workload.optimizer == "sgd" and not self.classifies:
             rate *= 2 / workload.sizes[-1]
@@ -47,9 +49,16 @@ class Trainer:
         if len(self.shuffled) != len(order):
             self.shuffled = np.empty((len(order), x.shape[1]), np.float32)
         np.take(x, order, axis=0, out=self.shuffled, mode="clip")
-        classes = {"classes": np.arange(self.workload.sizes[-1])} if self.classifies else {}
-        y = y[order]
-        self.model.partial_fit(self.shuffled, y.ravel() if y.shape[1:] == (1,) else y, **classes)
+        self._pass(self.shuffled, y[order])
 
-    def accuracy(self, x, y):
-        return agreement(self.model.predict(x).reshape(y.shape), y)
+    def steps(self, x, y, count):
+        for _ in range(count):
+            self._pass(x, y)
+
+    def _pass(self, x, y):
+        """Once over rows in batches."""
+        classes = {"classes": np.arange(self.workload.sizes[-1])} if self.classifies else {}
+        self.model.partial_fit(x, y.ravel() if y.shape[1:] == (1,) else y, **classes)
+
+    def predict(self, x):
+        return self.model.predict_proba(x) if self.classifies else self.model.predict(x).reshape(len(x), -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .workload import BETA_1, BETA_2, EPSILON, Workload, agreement
+from .workload import BETA_1, BETA_2, EPSILON, Workload
 
 
 def sigmoid(z):
@@ -37,40 +37,58 @@ ACTIVATIONS = {
 }
 
 
-def softmax_crossentropy(z, y):
-    """Logits z (batch, classes) become dz = (softmax(z) - onehot(y)) / batch."""
+def softmax(z):
+    """Logits (batch, classes), in place."""
     z -= z.max(axis=1, keepdims=True)
     np.exp(z, out=z)
     z /= z.sum(axis=1, keepdims=True)
-    z[np.arange(len(y)), y] -= 1
-    z *= 1 / len(y)
 
 
-def mse(z, y):
-    """Outputs z (batch, fan_out) become dz = 2 (z - y) / (batch * fan_out)."""
-    z -= y
-    z *= 2 / z.size
+def crossentropy_backward(a, y):
+    """Probabilities a (batch, classes) become dz = (a - onehot(y)) / batch."""
+    a[np.arange(len(y)), y] -= 1
+    a *= 1 / len(y)
 
 
-LOSSES = {"softmax_crossentropy": softmax_crossentropy, "mse": mse}
+def linear_mse_backward(a, y):
+    """Outputs a (batch, fan_out) become dz = 2 (a - y) / (batch * fan_out)."""
+    a -= y
+    a *= 2 / a.size
+
+
+def sigmoid_mse_backward(a, y):
+    """The same behind a sigmoid."""
+    slope = 1 - a
+    slope *= a
+    linear_mse_backward(a, y)
+    a *= slope
+
+
+# Output -> (z becomes a, then a becomes dz given y), both in place.
+OUTPUTS = {
+    "softmax": (softmax, crossentropy_backward),
+    "linear": (lambda z: None, linear_mse_backward),
+    "sigmoid": (sigmoid, sigmoid_mse_backward),
+}
 
 
 class Trainer:
-    """See `peers`.  Parameters, gradients and moments are views of flat vectors, so that the update is one pass."""
+    """See `trainers`.  Parameters, gradients and moments are views of flat vectors, so that the update is one pass."""
 
     def __init__(self, workload: Workload, threads: int, seed: int):
         threadpool_limits(threads)  # for the life of this process, not only inside a `with`
         self.workload = workload
         self.apply, self.differentiate = ACTIVATIONS[workload.activation]
-        self.loss = LOSSES[workload.loss]
+        self.finish, self.start_back = OUTPUTS[workload.output]
         start = workload.start_weights(seed)
         self.p = np.concatenate([array.ravel() for array in start])
         self.g, self.m, self.v, self.tmp = (np.zeros_like(self.p) for _ in range(4))
         self.params, self.grads = (self._views(flat, start) for flat in (self.p, self.g))
-        self.a = [np.empty((workload.batch, size), np.float32) for size in workload.sizes]
+        self.a = self._buffers(workload.batch)
         self.da = [np.empty_like(a) for a in self.a]
         self.ones = np.ones(workload.batch, np.float32)
-        self.steps = 0
+        self.kept = self._buffers(0)  # for `predict`
+        self.done = 0  # steps
         self.update = {"adam": self._adam, "sgd": self._sgd}[workload.optimizer]
 
     @staticmethod
@@ -80,25 +98,38 @@ class Trainer:
         views = [part.reshape(array.shape) for part, array in zip(np.split(flat, cuts), like, strict=True)]
         return list(zip(views[::2], views[1::2], strict=True))
 
+    def _buffers(self, rows):
+        """Room for the activations of so many rows, (rows, size) each."""
+        return [np.empty((rows, size), np.float32) for size in self.workload.sizes]
+
     def epoch(self, x, y, order):
         order = self.workload.whole_batches(order)
         for rows in order.reshape(-1, self.workload.batch):
             np.take(x, rows, axis=0, out=self.a[0], mode="clip")  # "raise" would go through a buffer
-            self._forward(self.a)
-            self._backward(y[rows])
-            self.update()
+            self._step(y[rows])
+
+    def steps(self, x, y, count):
+        kept, self.a[0] = self.a[0], x
+        for _ in range(count):
+            self._step(y)
+        self.a[0] = kept
+
+    def _step(self, y):
+        """On the rows in a[0]."""
+        self._forward(self.a)
+        self._backward(y)
+        self.update()
 
     def _forward(self, a):
         last = len(self.params) - 1
         for k, (w, b) in enumerate(self.params):
             np.dot(a[k], w, out=a[k + 1])
             a[k + 1] += b
-            if k < last:
-                self.apply(a[k + 1])
+            (self.apply if k < last else self.finish)(a[k + 1])
 
     def _backward(self, y):
         dz = self.a[-1]
-        self.loss(dz, y)
+        self.start_back(dz, y)
         for k in reversed(range(len(self.params))):
             dw, db = self.grads[k]
             np.dot(self.a[k].T, dz, out=dw)
@@ -114,10 +145,10 @@ class Trainer:
 
     def _adam(self):
         """Adam with m and v kept divided by (1 - beta): two passes fewer, the same numbers."""
-        self.steps += 1
+        self.done += 1
         p, g, m, v, tmp = self.p, self.g, self.m, self.v, self.tmp
-        scale = ((1 - BETA_2) / (1 - BETA_2**self.steps)) ** 0.5
-        rate = self.workload.learning_rate * (1 - BETA_1) / (1 - BETA_1**self.steps) / scale
+        scale = ((1 - BETA_2) / (1 - BETA_2**self.done)) ** 0.5
+        rate = self.workload.learning_rate * (1 - BETA_1) / (1 - BETA_1**self.done) / scale
         m *= BETA_1
         m += g
         v *= BETA_2
@@ -129,7 +160,9 @@ class Trainer:
         tmp *= rate
         p -= tmp
 
-    def accuracy(self, x, y):
-        a = [x, *(np.empty((len(x), size), np.float32) for size in self.workload.sizes[1:])]
-        self._forward(a)
-        return agreement(a[-1], y)
+    def predict(self, x):
+        if len(x) != len(self.kept[-1]):
+            self.kept = self._buffers(len(x))
+        self.kept[0] = x
+        self._forward(self.kept)
+        return self.kept[-1]
