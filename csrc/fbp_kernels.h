@@ -126,6 +126,7 @@ typedef struct {
     const char *isa;
     fbp_size vector_bytes;
     fbp_size gemm_rows;   // tile height: shares of rows are best cut at its multiples
+    fbp_size gemm_direct;  // bytes of b up to which it is never packed
     fbp_size gemm_depth;  // largest k that fbp_gemm takes with c == NULL
 #define FBP_KERNEL(result, name, parameters) result(*name) parameters;
 #include "fbp_kernel_list.h"

@@ -1,13 +1,14 @@
-// Floor 0. GEMM: c = finish(a @ b) for one share of c, on one thread.
+// Floor 0. GEMM: c = finish(start + a @ b) for one share of c, on one thread.
 //
 // Why it gives the same bits however it is cut: each output is one chain of fused multiply-adds over k, in order,
-// starting from zero or from `start`. Between two blocks of k the chain rests in memory, in the real type itself, so nothing is rounded
-// that would not be. Tile shape, block sizes, packing and the share of c are therefore free choices, for speed alone.
+// starting from zero or from `start`. Between two blocks of k the chain rests in memory, in the real type itself, so
+// nothing is rounded that would not be. Tile shape, block sizes, packing and the share of c are therefore free choices,
+// for speed alone.
 //
-// How it is cut.  A tile of c (some rows, up to tile_vectors[rows] vectors) stays in registers over a block
-// of k.  A block of b (k x columns) that fits L2 is swept over all rows of a before the next one is touched; `finish`
-// runs on each strip of finished tiles of that sweep, in L1.  b is read where it lies if it is small, or if there are too
-// few rows to pay for packing; else, and whenever its columns are not contiguous, it is packed into panels.
+// How it is cut.  A tile of c (some rows, up to tile_vectors[rows] vectors) stays in registers over a block of k.  A block
+// of b (k x columns) that fits L2 is swept over all rows of a before the next one is touched; `finish` runs on each strip
+// of finished tiles of that sweep, in L1.  b is read where it lies if it is small, or if there are too few rows to pay for
+// packing; else, and whenever its columns are not contiguous, it is packed into panels.
 
 #ifndef FBP_GEMM_ONCE
 #define FBP_GEMM_ONCE
@@ -20,7 +21,7 @@
 #define A_BLOCK_BYTES (192 << 10)  // packed block of a: L2
 #define B_BLOCK_BYTES (1 << 20)    // packed block of b: L3
 #define DEPTH 256                // longest block of k when b is packed
-#define LEAST_DEPTH 32           // and shortest block when it is not: c is read and written once a block
+#define LEAST_DEPTH 32           // shorter blocks are not worth it when it is not: each reads and writes c
 #define ROWS_WORTH_PACKING 48    // of a, for b to be packed where it could be read as it lies
 #define PANELS_WORTH_PACKING 32  // of b, for a to be packed
 

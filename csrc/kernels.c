@@ -26,6 +26,7 @@ static const fbp_kernels table_f32 = {
     .isa = FBP_ISA_NAME,
     .vector_bytes = FBP_VECTOR_BYTES,
     .gemm_rows = TILE_ROWS,
+    .gemm_direct = DIRECT_BYTES,
     .gemm_depth = DEPTH,
 #include "fbp_kernel_list.h"
 };
@@ -36,6 +37,7 @@ static const fbp_kernels table_f64 = {
     .isa = FBP_ISA_NAME,
     .vector_bytes = FBP_VECTOR_BYTES,
     .gemm_rows = TILE_ROWS,
+    .gemm_direct = DIRECT_BYTES,
     .gemm_depth = DEPTH,
 #include "fbp_kernel_list.h"
 };

@@ -237,9 +237,9 @@ FBP_INLINE void OP(mean_of_narrow)(each_lane *f, const fbp_loss *a) {
 
 static void OP(loss)(const fbp_loss *a) {
     const fbp_size cols = a->cols;
-    const int narrow = a->target && cols < GROUP_LANES && a->prediction_stride == cols && a->target_stride == cols &&
+    const int narrow = a->target && 0 < cols && cols < GROUP_LANES && a->prediction_stride == cols && a->target_stride == cols &&
                        (!a->gradient || a->gradient_stride == cols);
-    switch (narrow ? a->kind : FBP_CATEGORICAL_CROSSENTROPY) {
+    if (narrow) switch (a->kind) {
 #define ROW(id, f)                \
     case id:                      \
         OP(mean_of_narrow)(f, a); \

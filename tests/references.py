@@ -277,12 +277,24 @@ def metric_op(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
     return run
 
 
-def backward_op(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
+def dense_by_parts(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
+    """activation(x w + b), shared as the layers with large weights are."""
+
+    def run(outputs: Any, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
+        z = outputs((len(x), w.shape[1]))
+        op = _dense.Dense(x, w, np.ascontiguousarray(b), z, kind, by_rows=False)
+        _program.run_op(op, len(x), 1.0)
+        return (z,)
+
+    return run
+
+
+def backward_op(kind: str, by_rows: bool = True) -> Callable[..., tuple[np.ndarray, ...]]:
     """dx = (dz w.T) * activation'(x), as between two dense layers."""
 
     def run(outputs: Any, dz: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, ...]:
         dx = outputs(x.shape)
-        _program.run_op(_dense.InputGradient(dz, w, dx, x, kind, 0.2), len(dz), 1.0)
+        _program.run_op(_dense.InputGradient(dz, w, dx, x, kind, 0.2, by_rows), len(dz), 1.0)
         return (dx,)
 
     return run
@@ -439,6 +451,21 @@ for kind in ("relu", "leaky_relu", "sigmoid", "tanh"):
         lambda m, k, n: 64 + 16 * n,
         contiguous_rows=True,
     )
+ROWS["dense by parts, tanh"] = Row(
+    dense_arrays,
+    dense_by_parts("tanh"),
+    lambda x, w, b: (np.tanh(x @ w + b),),
+    DENSE_SIZES,
+    lambda m, k, n: 16 + 2 * k,
+)
+ROWS["input gradient by parts, tanh"] = Row(
+    backward_arrays,
+    backward_op("tanh", by_rows=False),
+    lambda dz, x, w: (BACKWARD["tanh"](dz @ w.T, x),),
+    DENSE_SIZES,
+    lambda m, k, n: 64 + 16 * n,
+    contiguous_rows=True,
+)
 for kind in (None, *UPDATES):
     ROWS[f"weight and bias, {kind}"] = Row(
         lambda draw, batch, k, n: (draw.normal(batch, n), draw.normal(batch, k), draw.normal(k, n)),

@@ -458,3 +458,10 @@ def test_dense_of_any_shape_equals_numpy(size, dtype, kind):
     x, w, b = (a.astype(dtype) for a in (draw.normal(m, k), draw.normal(k, n), draw.normal(n)))
     want = FORWARD[kind](x.astype(np.float64) @ w.astype(np.float64) + b)
     assert_close(fb.ops.dense(x, w, b, kind), want, 16 + 4 * k, dtype)
+
+
+@pytest.mark.parametrize("name", ["mean_squared_error", "sigmoid_binary_cross_entropy"])
+def test_a_loss_over_no_columns_is_undefined_but_harmless(name):
+    value, gradient = getattr(fb.ops, name)(np.zeros((3, 0)), np.zeros((3, 0)))
+    assert value.shape == (3,)
+    assert gradient.shape == (3, 0)

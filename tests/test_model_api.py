@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp import trainer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(210, 6)).astype("float32")
@@ -74,30 +75,109 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not():
 
 @pytest.mark.parametrize("batch", [16, 64, 210])
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_epochs_run_in_one_go_are_the_same_as_one_by_one_to_the_bit(batch, shuffle):
+def test_epochs_run_in_one_go_are_the_same_as_one_by_one_to_the_bit(batch, shuffle, monkeypatch):
     class Listener(fb.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
             pass
 
+    calls = []
+    train_epochs = trainer.train_epochs
+    monkeypatch.setattr(trainer, "train_epochs", lambda *args: [calls.append(1), train_epochs(*args)])
     options = {"epochs": 150, "batch_size": batch, "shuffle": shuffle, "verbose": 0}
     together = make()
     histories = [together.fit(X, Y, **options)]
+    assert calls
+    calls.clear()
     apart = make()
     histories.append(apart.fit(X, Y, callbacks=Listener(), **options))
     assert same(together, apart)
     assert histories[0].epoch == histories[1].epoch == list(range(150))
     assert histories[0].history == histories[1].history
+    assert not calls
 
 
-@pytest.mark.parametrize("layout", ["C", "F", "reversed", "float64"])
-def test_rows_read_where_they_lie_train_as_gathered_ones_do(layout):
-    x = {"C": X, "F": np.asfortranarray(X), "reversed": X[::-1, ::-1].copy()[::-1, ::-1], "float64": X.astype(float)}
-    models = [make(), make()]
-    models[0].fit(x[layout], Y, batch_size=50, epochs=5, shuffle=False, verbose=0)
-    for start in [*range(0, 210, 50)] * 5:
-        rows = np.arange(start, min(start + 50, 210))
-        models[1].train_on_batch(X[rows], Y[rows])
+@pytest.mark.parametrize("layout", ["C", "F", "backwards", "part of wider rows", "float64"])
+@pytest.mark.parametrize("loss", ["crossentropy", "mse"])
+def test_rows_read_where_they_lie_train_as_gathered_ones_do(layout, loss):
+    def laid_out(a):
+        if layout == "F":
+            return np.asfortranarray(a)
+        if layout == "backwards":
+            return a[::-1].copy()[::-1]
+        if layout == "part of wider rows":
+            return np.pad(a, [(0, 0), (1, 2)])[:, 1:-2]
+        return a.astype(float) if layout == "float64" else a
+
+    y = Y if loss == "crossentropy" else X[:, :3] * 0.5
+    models = [make(loss=loss, metrics=()), make(loss=loss, metrics=())]
+    targets = y if y.ndim == 1 else laid_out(y)
+    models[0].fit(laid_out(X), targets, batch_size=50, epochs=5, shuffle=False, verbose=0)
+    program, optimizer = models[1].executable("train", 50, labels=y.ndim == 1), models[1].optimizer
+    program.bind(X, y.astype("int32") if y.ndim == 1 else y, np.arange(210))  # an order: so they are gathered
+    for _ in range(5):
+        trainer.update(program, optimizer, 0, 210)
     assert same(*models)
+
+
+def test_layers_with_large_weights_train_to_the_same_bits_on_any_number_of_threads():
+    x, y = RNG.normal(size=(650, 300)).astype("float32"), RNG.integers(2, size=650)
+
+    def weights(threads, batch):
+        fb.set_num_threads(threads)
+        fb.utils.set_random_seed(3)
+        layers = [fb.Dense(257, "relu"), fb.Dense(200, "tanh"), fb.Dense(2, "softmax")]
+        model = fb.Sequential([fb.Input((300,)), *layers])
+        model.compile("adam", "crossentropy")
+        model.fit(x, y, batch_size=batch, epochs=2, verbose=0)
+        assert len(model.program("train", batch).phases) > 2
+        return [*model.get_weights(), model.predict(x)]
+
+    try:
+        for batch in (97, 300):
+            results = [weights(threads, batch) for threads in (1, 2, 3, 5)]
+            assert all(np.array_equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+    finally:
+        fb.set_num_threads(None)
+
+
+def test_training_takes_subnormal_numbers_for_zero_and_nothing_else_does():
+    x, y = np.full((2, 1), 1e-40, "float32"), np.zeros((2, 1), "float32")
+    model = fb.Sequential([fb.Dense(1, input_shape=(1,), kernel_initializer="ones")])
+    model.compile("sgd", "mae")
+    assert model.evaluate(x, y) == pytest.approx(1e-40, rel=1e-4)
+    assert model.predict(x)[0, 0] > 0
+    assert model.train_on_batch(x, y) == 0
+    assert np.float32(1e-38) * np.float32(1e-2) > 0  # the caller's own arithmetic is as it was
+
+
+def test_epochs_done_before_an_interrupt_are_in_the_history(monkeypatch):
+    model = make()
+    update, calls = trainer.update, []
+
+    def interrupted(*args):
+        update(*args)
+        calls.append(args)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, batch_size=210, epochs=10**6, verbose=0)
+    assert len(model.history.epoch) == len(model.history.history["loss"]) == model.optimizer.iterations
+
+
+def test_a_callback_of_one_object_hears_of_every_epoch():
+    heard, listener = [], fb.callbacks.Callback()
+    listener.on_epoch_end = lambda epoch, logs: heard.append(epoch)
+    make().fit(X, Y, batch_size=210, epochs=50, verbose=0, callbacks=listener)
+    assert heard == list(range(50))
+
+
+def test_a_run_of_more_laps_than_there_is_room_for_is_refused():
+    program = make().program("evaluate", 50)
+    program.bind(X, Y.astype("int32"), np.arange(210))
+    with pytest.raises(ValueError, match="laps"):
+        program.run(0, 210, laps=2)
 
 
 def test_fit_in_two_calls_goes_on_as_one_would():

@@ -41,15 +41,16 @@ What we want to reach on the workloads below, and whether we did: {tally}.
   round, which compiles and touches memory first, is not counted.
 - **Everybody in the best form we know.** Each peer has a process of its own and is tried with all threads and with one;
   the better one is in the table, and says so. JAX is jitted, an epoch is one `lax.scan`, and its buffers are donated.
-  PyTorch is eager with a fused optimizer and shuffles an epoch in one go. NumPy is written by hand, without allocation
+  PyTorch is eager with a fused optimizer and shuffles an epoch in one go. NumPy is written by hand, with few allocations
   in the larger steps. scikit-learn is `partial_fit` on rows in order. fastbp is `fit`, as a user would write it.
 - **The same computation.** All start from the same weights, scikit-learn excepted, with the same constants of Adam. The
   last column of a table says what they came to: the accuracy on the rows of training after the same number of epochs,
   or the error after the same number of steps from the start.
 - **A step** counts the shuffling and gathering of rows where a batch is a part of them. Where it is all of them, nobody
   gathers, and a block is many steps in one call.
-- **FLOPs** are those of the matrix products alone, a multiply-add as two. The **FMA peak** is what the same threads
-  reach on multiply-adds in registers, measured between the rounds, the best of a part. A speed is that of the median.
+- **FLOPs** are those of the matrix products alone, a multiply-add as two. The **FMA peak** is what all
+  threads of the run reach on multiply-adds in registers, measured between the rounds, the best of a part; also beside a
+  peer that did better with one. A speed is that of the median.
 
 {training}
 

@@ -1,4 +1,4 @@
-"""Peer: NumPy by hand.  BLAS for the products, everything else in place; a step allocates next to nothing."""
+"""Peer: NumPy by hand.  BLAS for the products, everything else in place; a step allocates little."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sigmoid(z):
 
 
 def relu_backward(da, a):
-    da[a <= 0] = 0
+    da *= a > 0  # several times as fast as da[a <= 0] = 0
 
 
 def sigmoid_backward(da, a):

@@ -76,14 +76,13 @@ class History(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Append the numbers."""
-        self.extend(epoch, {name: [value] for name, value in logs.items()})
+        self.extend(range(epoch, epoch + 1), {name: [value] for name, value in logs.items()})
 
-    def extend(self, first: int, logs: dict[str, list[float]]) -> None:
-        """Append the numbers of several epochs, from `first`."""
+    def extend(self, epochs: range, logs: dict[str, list[float]]) -> None:
+        """Append the numbers of several epochs."""
+        self.epoch.extend(epochs)
         for name, values in logs.items():
             self.history.setdefault(name, []).extend(values)
-            count = len(values)
-        self.epoch.extend(range(first, first + count))
 
 
 class ProgressBar(Callback):
@@ -152,10 +151,9 @@ class CallbackList:
         self.callbacks = list(callbacks)
         # means are computed for on_chunk only if somebody listens; several epochs are run in one go if nobody has to
         # hear of each before the next
-        self.wants_chunks = any(type(each).on_chunk is not Callback.on_chunk for each in self.callbacks)
+        self.wants_chunks = any(hears(each, "on_chunk") for each in self.callbacks)
         self.wants_epochs = self.wants_chunks or any(
-            type(each).on_epoch_begin is not Callback.on_epoch_begin
-            or type(each).on_epoch_end not in (Callback.on_epoch_end, History.on_epoch_end)
+            hears(each, "on_epoch_begin") or (hears(each, "on_epoch_end") and type(each) is not History)
             for each in self.callbacks
         )
         for each in self.callbacks:
@@ -171,11 +169,16 @@ class CallbackList:
         for each in self.callbacks:
             getattr(each, event)(*arguments)
 
-    def add_epochs(self, first: int, logs: dict[str, list[float]]) -> None:
-        """Several epochs are done, from `first`, of which nobody but a History hears."""
+    def add_epochs(self, epochs: range, logs: dict[str, list[float]]) -> None:
+        """Several epochs are done, of which nobody but a History hears."""
         for each in self.callbacks:
             if isinstance(each, History):
-                each.extend(first, logs)
+                each.extend(epochs, logs)
+
+
+def hears(callback: Callback, event: str) -> bool:
+    """Whether a callback, by its class or by itself, defines what to do at an event."""
+    return getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
 
 
 def check_callbacks(given: object) -> list[Callback]:

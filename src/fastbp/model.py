@@ -83,7 +83,7 @@ class Sequential(Compiled):
         validation_data : (x, y), optional
             Evaluated after every epoch, in place of a split.
         shuffle : bool
-            Train in a new random order every epoch.
+            Train in a new random order every epoch. If one batch has all rows, they stay in theirs.
         initial_epoch : int
             Epochs done before.
         callbacks : Callback or sequence of Callback, optional

@@ -77,19 +77,21 @@ def fit(
     program = model.executable("train", batch, train.labels)
     pace, validation_pace = Pace(), Pace()
     together = validation is None and not callbacks.wants_epochs
-    shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference
+    shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference but rounding
     callbacks.call("on_train_begin")
     try:
         epoch = epochs.start
-        while epoch < epochs.stop and not model.stop_training:
+        while epoch < epochs.stop:
             laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together else 1
             program.bind(train.x, train.y, draw_order(model, rows, laps) if shuffled else None)
             program.reset(laps)
             if laps > 1:
                 train_epochs(model, program, rows, epoch, laps, pace, callbacks)
             else:
-                train_epoch(model, program, rows, epoch, validation, (pace, validation_pace), callbacks)
+                train_epoch(model, program, rows, epoch, pace, callbacks, validation, validation_pace)
             epoch += laps
+            if model.stop_training:
+                break
     finally:
         program.release()
         callbacks.call("on_train_end")
@@ -101,18 +103,19 @@ def train_epoch(
     program: Any,
     rows: int,
     epoch: int,
-    validation: Rows | None,
-    paces: tuple[Pace, Pace],
+    pace: Pace,
     callbacks: CallbackList,
+    validation: Rows | None,
+    validation_pace: Pace,
 ) -> None:
     """One epoch over bound rows, in chunks, and its validation."""
     callbacks.call("on_epoch_begin", epoch)
-    for steps in run_chunks(partial(update, program, model.optimizer), rows, program.batch, paces[0]):
+    for steps in run_chunks(partial(update, program, model.optimizer), rows, program.batch, pace):
         if callbacks.wants_chunks:
             callbacks.call("on_chunk", steps, means(program, model.metric_names, min(rows, steps * program.batch)))
     logs = means(program, model.metric_names, rows)
     if validation is not None:
-        results = evaluate(model, validation, inference_batch(validation.x.shape[0]), paces[1])
+        results = evaluate(model, validation, inference_batch(validation.x.shape[0]), validation_pace)
         logs.update({f"val_{name}": value for name, value in results.items()})
     callbacks.call("on_epoch_end", epoch, logs)
 
@@ -122,16 +125,19 @@ def train_epochs(
 ) -> None:
     """Several epochs over bound rows that together make one chunk."""
     started = perf_counter()
-    update(program, model.optimizer, 0, rows, laps)
-    pace.measure(laps * -(-rows // program.batch), perf_counter() - started)
-    columns = (program.totals / rows).T.tolist()
-    callbacks.add_epochs(first, dict(zip(model.metric_names, columns, strict=True)))
+    try:
+        update(program, model.optimizer, 0, rows, laps)
+    finally:  # Ctrl-C is heard when the kernels are done
+        pace.measure(laps * -(-rows // program.batch), perf_counter() - started)
+        columns = (program.totals / rows).T.tolist()
+        callbacks.add_epochs(range(first, first + laps), dict(zip(model.metric_names, columns, strict=True)))
 
 
 def draw_order(model: Any, rows: int, laps: int) -> np.ndarray:
-    """A random order of the rows for each of some epochs, shape (laps, rows)."""
+    """A random order of the rows for each of some epochs, shape (laps, rows), or (rows,) for one."""
     generator = model.random.generator()
-    return np.stack([generator.permutation(rows) for _ in range(laps)])
+    orders = [generator.permutation(rows) for _ in range(laps)]
+    return np.stack(orders) if laps > 1 else orders[0]
 
 
 def evaluate(model: Any, data: Rows, batch: int, pace: Pace) -> Logs:

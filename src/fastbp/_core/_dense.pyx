@@ -55,8 +55,9 @@ cdef enum:           # what the rows of the batch are to a product
     SUMMED_OVER
     NOTHING
 
-cdef enum:
-    L1_BYTES = 24576
+cdef enum:           # of the border of a part of c
+    PACKED_COLUMN = 3    # what a column of b weighs, in rows of a, if it has to be packed
+    LEAST_COLUMNS = 16   # fewer cost as much
 
 cdef enum:           # what is done to a product in L1
     FINISH_NOTHING
@@ -110,12 +111,12 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
 cdef void grid_cell(const fbp_gemm* g, const fbp_kernels* kernels, Py_ssize_t itemsize, const Share* share,
                     Py_ssize_t* i0, Py_ssize_t* i1, Py_ssize_t* j0, Py_ssize_t* j1) noexcept nogil:
     cdef Py_ssize_t m = g.m, n = g.n, down, across, best_down = 1
-    cdef double border, least = INFINITY, column = 3.0 if g.k * g.n * itemsize > L1_BYTES else 1.0
+    cdef double border, least = INFINITY, column = PACKED_COLUMN if g.k * g.n * itemsize > kernels.gemm_direct else 1
     for down in range(1, share.count + 1):
         across = share.count // down
         if down * across != share.count:
             continue
-        border = <double> max(m // down, kernels.gemm_rows) + column * max(n // across, 16)
+        border = <double> max(m // down, kernels.gemm_rows) + column * max(n // across, LEAST_COLUMNS)
         if border < least:
             least = border
             best_down = down

@@ -106,6 +106,7 @@ cdef extern from "fbp_kernels.h" nogil:
         const char* isa
         fbp_size vector_bytes
         fbp_size gemm_rows
+        fbp_size gemm_direct
         fbp_size gemm_depth
         void (*gemm)(const fbp_gemm* g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
                      void* scratch) noexcept nogil

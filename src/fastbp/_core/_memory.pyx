@@ -32,7 +32,8 @@ def zeros(shape, dtype):
     dtype = np.dtype(dtype)
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     alignment = HUGE_PAGE if size >= HUGE_PAGE // 8 else LINE
-    block = np.zeros(size + 2 * alignment, np.uint8)  # what is not touched costs no memory
+    # more than 4 MiB, from which on NumPy asks for huge pages; what is not touched costs no memory
+    block = np.zeros(size + 2 * alignment, np.uint8)
     start = -block.ctypes.data % alignment
     return block[start:start + size].view(dtype).reshape(shape)
 

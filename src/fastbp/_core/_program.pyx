@@ -84,8 +84,8 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
                     int rank) noexcept nogil:
     cdef const Phase* phase = &run.phases[number % <unsigned long long> run.phase_count]
     cdef Py_ssize_t step = <Py_ssize_t> (number // <unsigned long long> run.phase_count), i
-    cdef double* seconds = run.seconds + rank * run.op_count + (phase.calls - run.phases[0].calls)
-    cdef double then, now
+    cdef double* seconds = NULL
+    cdef double then = 0, now
     cdef Share share
     share.rows = batch_rows(run, number)
     share.lap = step // run.steps
@@ -94,10 +94,12 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
     share.scratch = run.scratch + rank * run.scratch_bytes
-    then = fbp_seconds() if run.seconds else 0
+    if run.seconds:
+        seconds = run.seconds + rank * run.op_count + (phase.calls - run.phases[0].calls)
+        then = fbp_seconds()
     for i in range(phase.count):
         phase.calls[i].fn(phase.calls[i].args, &share)
-        if run.seconds:
+        if seconds:
             now = fbp_seconds()
             seconds[i] += now - then
             then = now
@@ -249,13 +251,15 @@ cdef class Program:
             Step size of each step of each lap, for programs with updates.
         laps : int
         seconds : float64 array, shape (threads, ops), optional
-            The time that each thread spends in each op is added to it.
+            The time that each thread spends in each op is added to it. It also limits the number of threads.
         """
         cdef Run run
         if rows <= 0:
             return
         memset(&run, 0, sizeof(Run))
         run.threads = min(team_size(), self.threads)
+        if seconds is not None:
+            run.threads = min(run.threads, <int> seconds.shape[0])
         self.reserve(run.threads)
         run.phases, run.phase_count, run.batch = self.phases, self.phase_count, self.batch
         run.first, run.rows, run.steps = first, rows, (rows + self.batch - 1) // self.batch

@@ -120,33 +120,35 @@ class Executable:
     def __init__(
         self, ops: list[Op], batch: int, dtype: np.dtype[Any], wanted: set[Tensor], output: Tensor | None
     ) -> None:
+        self._plan = ops, batch, dtype, wanted, output
         self.batch, self.dtype = batch, dtype
         self._lock = Lock()
         self._bound: Any = None  # keeps the caller's arrays alive
+        self._orders: int | None = None  # how many were bound; None: rows as they lie
         renew_after_fork(self)
         self.phases = schedule.make_phases(ops, batch, dtype.itemsize)
         self.threads = schedule.threads_worth(self.phases, batch)
         self._tensors = schedule.make_buffers(ops, batch, dtype)
         self._updates = any("rule" in op.attrs for op in ops)
-        by_rows = {op: phase.by_rows for phase in self.phases for op in phase.ops}
-        made: dict[Op, Any] = {op: schedule.make_op(op, self._tensors, by_rows[op]) for op in ops}
-        self._sums = [made[op] for op in ops if op.name == "accumulate"]
-        gathers = [op for op in ops if op.name == "gather"]
-        writer = next((op for op in ops if output in op.outputs), None)
         self.columns = output.shape[0] if output else 0
+        made = self._make_ops(ops)
+        self._sums = [made[op] for op in ops if op.name == "accumulate"]
+        gathers = [op for op in ops if op.name == "gather"]  # of x, and of y if there is one
+        writer = next((op for op in ops if output in op.outputs), None)
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writer)
-        self._in_place = all(op.attrs["scale"] == 1 and op.outputs[0] not in wanted for op in gathers)
-        if self._in_place:
+        if all(op.attrs["scale"] == 1 and op.outputs[0] not in wanted for op in gathers):
             # ops of their own, which read the caller's rows where they lie
             readers = [[op for op in ops if gather.outputs[0] in op.inputs] for gather in gathers]
-            again: dict[Op, Any] = {
-                op: schedule.make_op(op, self._tensors, by_rows[op]) for group in readers for op in group
-            }
-            made = {op: again.get(op, made[op]) for op in ops if op not in gathers}
+            made = {op: made[op] for op in ops if op not in gathers} | self._make_ops([*chain(*readers)])
             binders = [[made[op].bind for op in readers[0]], [made[op].bind_target for op in chain(*readers[1:])]]
             self._direct = self._make_route(made, binders, writer)
         self.reset()
         self.release()
+
+    def _make_ops(self, ops: list[Op]) -> dict[Op, Any]:
+        """Ops of floor 1 on the buffers."""
+        by_rows = {op: phase.by_rows for phase in self.phases for op in phase.ops}
+        return {op: schedule.make_op(op, self._tensors, by_rows[op]) for op in ops}
 
     def _make_route(self, made: dict[Op, Any], binders: list[list[Any]], writer: Op | None) -> _Route:
         """The phases as a program of these ops of floor 1; the binders are those of x and, if there is one, of y."""
@@ -156,7 +158,7 @@ class Executable:
 
     def bind(self, x: np.ndarray, y: np.ndarray | None = None, order: np.ndarray | None = None) -> None:
         """Set the caller's arrays: rows of x and y, in this order (int64; one for each lap, or None: as they lie)."""
-        direct = self._in_place and order is None and self._fits(x) and (y is None or self._fits(y))
+        direct = order is None and self._fits(x) and (y is None or self._fits(y))
         self._route = self._direct if direct else self._gathering
         places = () if order is None else (order,)
         for bind in self._route.x:
@@ -164,6 +166,7 @@ class Executable:
         for bind in self._route.y:
             bind(y, *places)
         self._rows = x.shape[0] if order is None else order.shape[-1]
+        self._orders = order.size // self._rows if order is not None and self._rows else None
         self._bound = x, y, order
 
     def _fits(self, rows: np.ndarray) -> bool:
@@ -183,6 +186,9 @@ class Executable:
         if not 0 <= first <= first + rows <= self._rows:
             raise ValueError(f"expected rows from 0 to {self._rows} of what was bound, got {first} to {first + rows}")
         steps = laps * -(-rows // self.batch)
+        most = min(len(self.totals), len(self.totals) if self._orders is None else self._orders)
+        if not 1 <= laps <= most:
+            raise ValueError(f"expected from 1 to {most} laps, as there are totals and orders for, got {laps}")
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
@@ -190,7 +196,7 @@ class Executable:
 
     def predict(self, x: np.ndarray, out: np.ndarray) -> None:
         """Write the output for each row of x to `out`; x of the model's own type is read where it lies."""
-        program, binders, _, bind_out = self._direct if self._in_place and self._fits(x) else self._gathering
+        program, binders, _, bind_out = self._direct if self._fits(x) else self._gathering
         with self._lock:
             for bind in binders:
                 bind(x)
@@ -223,24 +229,22 @@ class Executable:
     def profile(self) -> list[listing.Line]:
         """What a step costs, op by op, measured on random rows for half a second.
 
-        The model stays as it is; nothing else may train it meanwhile.
+        Weights and optimizer state are put back afterwards; nothing else may use the model meanwhile.
         """
         return self._measured()[0]
 
     def _measured(self) -> tuple[list[listing.Line], float]:
         """The lines of the listing with their times, and the time of a step."""
-        ops = [op for phase in self.phases for op in phase.ops]
-        buffers = [self._tensors[op.outputs[0]] for op in ops if op.name == "gather"]
-        rows = profile.STEPS * self.batch
-        with self._lock:
-            x, *y = (profile.made_up_rows(buffer, rows) for buffer in buffers)
-            self.bind(x, y[0] if y else None, np.random.default_rng(0).permutation(rows))
-            out = np.empty((rows, self.columns), self.dtype)
-            if self._route.out:
-                self._route.out(None, out)
-            seconds, step = profile.measure(self._route.program, ops)
-            self.release()
-            self.reset()
+        twin = Executable(*self._plan)  # with buffers and ops of its own: the made-up rows are nobody else's
+        ops = [op for phase in twin.phases for op in phase.ops]
+        x, *y = (twin._tensors[op.outputs[0]] for op in ops if op.name == "gather")
+        rows = self.batch * profile.steps(x)
+        order = np.random.default_rng(0).permutation(rows)
+        twin.bind(profile.made_up_rows(x, rows), profile.made_up_rows(y[0], rows) if y else None, order)
+        out = np.empty((rows, self.columns), self.dtype)
+        if twin._route.out:
+            twin._route.out(None, out)
+        seconds, step = profile.measure(twin._route.program, ops, rows)
         lines = listing.make_lines(self.phases, self.batch, self.dtype.itemsize)
         return [replace(line, seconds=time) for line, time in zip(lines, seconds, strict=True)], step
 
@@ -251,7 +255,7 @@ class Executable:
         ----------
         profile : bool
             Measure it too, on random rows, with the number of threads in use: the time of each op, GFLOP/s and GB/s.
-            The model stays as it is; nothing else may train it meanwhile.
+            Weights and optimizer state are put back afterwards; nothing else may use the model meanwhile.
         """
         if profile:
             lines, step = self._measured()

@@ -67,7 +67,7 @@ def describe(
         left = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True))
         right = "".join(f"  {cell:>{width}}" for cell, width in zip(row[3:], widths[3:], strict=True))
         text.append((left + right).rstrip())
-    shared = ("rows of the batch" if phase.by_rows else "parts of the parameters" for phase in phases)
+    shared = ("rows of the batch" if phase.by_rows else "parts of what they make" for phase in phases)
     sharing = ", ".join(f"{number}: {what}" for number, what in enumerate(shared, 1))
     return "\n".join([*text, "", f"Phases are shared by {sharing}; one wait between two phases."])
 

@@ -10,36 +10,45 @@ import numpy as np
 from .._core import _team
 from .tape import Op
 
-__all__ = ["STEPS", "made_up_rows", "measure"]
+__all__ = ["made_up_rows", "measure", "steps"]
 
-STEPS = 50  # of a run
+MOST_STEPS = 50  # of a run
+MOST_NUMBERS = 1 << 24  # in the rows of a run
 SECONDS = 0.5  # of measuring
 
 
-def measure(program: Any, ops: list[Op]) -> tuple[list[float], float]:
+def steps(x: np.ndarray) -> int:
+    """How many steps to run at a time, with batches like x."""
+    return int(np.clip(MOST_NUMBERS // max(x.size, 1), 1, MOST_STEPS))
+
+
+def measure(program: Any, ops: list[Op], rows: int) -> tuple[list[float], float]:
     """Seconds of each op, its share of a step's time over all threads, and of the step, in the fastest of several runs.
 
     Parameters
     ----------
     program : Program
-        With enough rows bound. Parameters and optimizer state are put back afterwards.
+        Parameters and optimizer state are put back afterwards.
     ops : list of Op
         In the order of the program.
+    rows : int
+        That are bound, in whole batches.
     """
+    count = rows // program.batch
     rules = [op.attrs["rule"] for op in ops if "rule" in op.attrs]
     changed = [array for rule in rules for array in rule.arrays]
     kept = [array.copy() for array in changed]
-    rates = np.full(STEPS, 1e-3) if rules else None
+    rates = np.full(count, 1e-3) if rules else None
     threads = min(_team.get_num_threads(), program.threads)
     times, step, end = np.zeros(0), np.inf, perf_counter() + SECONDS
     try:
         while perf_counter() < end or not times.size:
             seconds = np.zeros((threads, len(ops)))
             started = perf_counter()
-            program.run(0, program.batch * STEPS, rates, 1, seconds)
-            elapsed = (perf_counter() - started) / STEPS
+            program.run(0, rows, rates, 1, seconds)
+            elapsed = (perf_counter() - started) / count
             if elapsed < step:
-                times, step = seconds.sum(axis=0) / threads / STEPS, elapsed
+                times, step = seconds.sum(axis=0) / threads / count, elapsed
     finally:
         for array, copy in zip(changed, kept, strict=True):
             array[...] = copy
@@ -51,4 +60,4 @@ def made_up_rows(buffer: np.ndarray, rows: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     if buffer.ndim == 1:
         return rng.integers(2, size=rows, dtype=np.int32)
-    return rng.random((rows, buffer.shape[1]), np.float64).astype(buffer.dtype)
+    return rng.random((rows, buffer.shape[1]), buffer.dtype)

@@ -17,18 +17,16 @@ import numpy as np
 from .._core import _dense, _memory, _ops, _rows
 from .tape import Op, Tensor
 
-__all__ = ["BY_ROWS", "Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "threads_worth"]
+__all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "threads_worth"]
 
 BY_ROWS = frozenset(
     {
         "gather",
-        "affine",
         "activation",
         "softmax",
         "loss",
         "loss_gradient",
         "metric",
-        "input_gradient",
         "activation_gradient",
         "softmax_gradient",
     }
@@ -36,11 +34,12 @@ BY_ROWS = frozenset(
 PRODUCTS = frozenset({"affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
-SLICE_FLOPS = 500_000  # a slice of a phase that is not shared by rows has at least this much to do
+WORK_FOR_A_SLICE = 1_000_000  # operations of a phase not shared by rows for which a thread gets a slice more
 MOST_SLICES = 2  # of such a phase, for each thread: one for it, one that others may take
 LEAST_SLICE_ROWS = 64  # fewer rows read the weights too often
-SPLIT_WEIGHT_BYTES = 192 << 10  # a product whose weight has so many, and whose batch so many rows, is shared by
-SPLIT_ROWS = 96  # parts of its output
+# A product whose weight has so many bytes and whose batch so many rows is shared by parts of its output.
+SPLIT_WEIGHT_BYTES = 192 << 10
+SPLIT_ROWS = 96
 
 
 @dataclass(slots=True)
@@ -53,7 +52,7 @@ class Phase:
     slices_per_thread: int
 
 
-def by_rows(op: Op, batch: int, itemsize: int) -> bool:
+def shared_by_rows(op: Op, batch: int, itemsize: int) -> bool:
     """Whether the threads share an op by rows of the batch, or else by parts of its output."""
     if op.name not in PRODUCTS:
         return op.name in BY_ROWS
@@ -64,7 +63,7 @@ def by_rows(op: Op, batch: int, itemsize: int) -> bool:
 
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
     """Group ops into as few phases as their dependences allow."""
-    row_ops = {op for op in ops if by_rows(op, batch, itemsize)}
+    row_ops = {op for op in ops if shared_by_rows(op, batch, itemsize)}
     left, phases = list(ops), []
     while left:
         rows = any(op in row_ops and _ready(op, left, by_rows=True) for op in left)
@@ -93,7 +92,7 @@ def _sliced(ops: list[Op], by_rows: bool, batch: int, itemsize: int) -> Phase:
     row_bytes = itemsize * sum(prod(out.shape) for op in ops for out in op.outputs if out.kind == "batch")
     slice_rows = max(LEAST_SLICE_ROWS, L2_BYTES // max(row_bytes, 1))
     work = sum(flops(op, batch) for op in ops)
-    return Phase(ops, by_rows, slice_rows, int(min(MOST_SLICES, max(1, work // (2 * SLICE_FLOPS)))))
+    return Phase(ops, by_rows, slice_rows, int(min(MOST_SLICES, max(1, work // WORK_FOR_A_SLICE))))
 
 
 def threads_worth(phases: list[Phase], batch: int) -> int:
@@ -190,7 +189,7 @@ _PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10}  # rough: a transce
 
 def flops(op: Op, batch: int) -> int:
     """Floating-point operations of one step, a multiply-add counted as two."""
-    if op.name in ("affine", "input_gradient"):
+    if op.name in PRODUCTS:
         weight = op.inputs[1]
         assert weight is not None
         return 2 * batch * prod(weight.shape)
