@@ -34,6 +34,21 @@ What we want to reach on the workloads below, and whether we did: {tally}.
 
 {bars}
 
+## What falls short, and why
+
+- **Cores hand weights to each other.** By rows of the batch, each thread reads all weights of a layer, half of which the
+  other has just changed. Where two cores share a cache that is cheap; on a virtual machine they often do not, and then
+  small and middle-sized steps take up to half as long again, while a peer on one thread does not notice. Sharing the
+  same row-major weights by columns is slower still: the prefetchers of the cores take neighbouring columns from each
+  other. Weights kept in panels, one for each core, would end this; they are not built yet.
+- **Adam is bound by division.** A square root and a quotient an element occupy the divider longer than all else of the
+  update; in the roofline below that is why the gradients of weights reach less than the products without an update.
+  Newton's method instead, and the update of one tile amid the product of the next, were both tried and slower.
+- **Wide layers are bound by memory** in the update: weights and moments are read and written once a step and exceed the
+  caches. The products around it run at some four fifths of the peak, and in this class every peer has a good product.
+- **Prediction of one row** reads the weights from the second-level cache once, which is half of its time; the rest is
+  Python between the call and the kernel.
+
 ## Method
 
 - **In turn, in one run.** Blocks alternate: fastbp, a peer, fastbp, the next peer, and so on, round after round. A
@@ -41,8 +56,8 @@ What we want to reach on the workloads below, and whether we did: {tally}.
   round, which compiles and touches memory first, is not counted.
 - **Everybody in the best form we know.** Each peer has a process of its own and is tried with all threads and with one;
   the better one is in the table, and says so. JAX is jitted, an epoch is one `lax.scan`, and its buffers are donated.
-  PyTorch is eager with a fused optimizer and shuffles an epoch in one go. NumPy is written by hand, with few allocations
-  in the larger steps. scikit-learn is `partial_fit` on rows in order. fastbp is `fit`, as a user would write it.
+  PyTorch is eager with a fused optimizer and shuffles an epoch in one go. NumPy is written by hand, with few
+  allocations. scikit-learn is `partial_fit` on rows in order. fastbp is `fit`, as a user would write it.
 - **The same computation.** All start from the same weights, scikit-learn excepted, with the same constants of Adam. The
   last column of a table says what they came to: the accuracy on the rows of training after the same number of epochs,
   or the error after the same number of steps from the start.
