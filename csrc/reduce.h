@@ -107,6 +107,19 @@ static void OP(column_sum)(fbp_size rows, fbp_size cols, const void *source, fbp
     }
 }
 
+// out = x + y
+static void OP(add)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, const void *y, fbp_size y_stride,
+                    void *out, fbp_size out_stride) {
+    const fbp_size whole = cols / LANES * LANES;
+    const vtail tail = vtail_of(cols - whole);
+    for (fbp_size i = 0; i < rows; i++) {
+        const real *a = (const real *)x + i * x_stride, *b = (const real *)y + i * y_stride;
+        real *c = (real *)out + i * out_stride;
+        for (fbp_size j = 0; j < whole; j += LANES) vstore(c + j, vload(a + j) + vload(b + j));
+        if (whole < cols) vstore_tail(c + whole, vload_tail(a + whole, tail) + vload_tail(b + whole, tail), tail);
+    }
+}
+
 // x[0] + ... + x[n - 1] in double, as eight interleaved chains folded at the end.
 static double OP(sum)(fbp_size n, const void *source) {
     const real *x = source;

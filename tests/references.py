@@ -289,6 +289,18 @@ def dense_by_parts(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
     return run
 
 
+def dense_in_halves(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
+    """activation(x w + b), as where a large weight meets few rows."""
+
+    def run(outputs: Any, x: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:
+        halves, z = outputs((len(x), 2 * w.shape[1])), outputs((len(x), w.shape[1]))
+        _program.run_op(_dense.PartialDense(x, w, np.ascontiguousarray(b), halves), len(x), 1.0)
+        _program.run_op(_rows.SumOfParts(halves, z, kind), len(x), 1.0)
+        return (z,)
+
+    return run
+
+
 def backward_op(kind: str, by_rows: bool = True) -> Callable[..., tuple[np.ndarray, ...]]:
     """dx = (dz w.T) * activation'(x), as between two dense layers."""
 
@@ -331,12 +343,15 @@ def weight_and_bias_reference(kind: str | None) -> Callable[..., tuple[np.ndarra
     return reference
 
 
-def gather_op(outputs: Any, x: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, ...]:
-    out = outputs(x.shape)
-    op = _rows.Gather(out, 0.5)
-    op.bind(x, order)
-    _program.run_op(op, len(x), 1.0)
-    return (out,)
+def gather_op(by_rows: bool) -> Callable[..., tuple[np.ndarray, ...]]:
+    def run(outputs: Any, x: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, ...]:
+        out = outputs(x.shape)
+        op = _rows.Gather(out, 0.5, by_rows)
+        op.bind(x, order)
+        _program.run_op(op, len(x), 1.0)
+        return (out,)
+
+    return run
 
 
 def total_op(outputs: Any, x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -398,7 +413,8 @@ ROWS = {
         lambda x, order: (0.5 * x[order],),
         ROW_SIZES,
     ),
-    "gather": Row(normal_and_order, gather_op, lambda x, order: (0.5 * x[order],), ROW_SIZES),
+    "gather": Row(normal_and_order, gather_op(True), lambda x, order: (0.5 * x[order],), ROW_SIZES),
+    "gather by columns": Row(normal_and_order, gather_op(False), lambda x, order: (0.5 * x[order],), ROW_SIZES),
     "total": Row(one, total_op, lambda x: (1 + x[:, 0].sum(keepdims=True),), LOSS_SIZES, contiguous_rows=True),
     "softmax_cross_entropy of classes": Row(
         normal_and("distribution"),
@@ -454,6 +470,13 @@ for kind in ("relu", "leaky_relu", "sigmoid", "tanh"):
 ROWS["dense by parts, tanh"] = Row(
     dense_arrays,
     dense_by_parts("tanh"),
+    lambda x, w, b: (np.tanh(x @ w + b),),
+    DENSE_SIZES,
+    lambda m, k, n: 16 + 2 * k,
+)
+ROWS["dense in halves, tanh"] = Row(
+    dense_arrays,
+    dense_in_halves("tanh"),
     lambda x, w, b: (np.tanh(x @ w + b),),
     DENSE_SIZES,
     lambda m, k, n: 16 + 2 * k,

@@ -75,6 +75,7 @@ cases = {  # name: (dtype, batch, optimizer, loss, last layer)
     "float64, batch 32": ("float64", 32, fb.optimizers.SGD(0.01, momentum=0.9), "mse", (7, "linear")),
     "float32, batch 300": ("float32", 300, fb.optimizers.SGD(0.1, momentum=0.9, nesterov=True), "bce", (1, "sigmoid")),
     "float64, batch 300": ("float64", 300, "adam", "categorical_crossentropy", (7, "softmax")),
+    "sums in halves": ("float32", 20, "adam", "sparse_categorical_crossentropy", (7, "softmax")),
 }
 rng = np.random.default_rng(0)
 x = rng.normal(size=(700, 101))
@@ -88,12 +89,14 @@ for name, threads in itertools.product(cases, map(int, sys.argv[1:])):
     fb.set_num_threads(threads)
     fb.config.set_floatx(dtype)
     fb.utils.set_random_seed(5)
-    layers = [fb.Dense(units, a) for units, a in zip((67, 64, 33, 40, 19), activations)]
+    first = 500 if name == "sums in halves" else 67
+    layers = [fb.Dense(units, a) for units, a in zip((first, 64, 33, 40, 19), activations)]
     model = fb.Sequential([fb.Input((101,)), *layers, fb.Dense(*last)])
     model.compile(optimizer, loss, metrics=["accuracy"])
     y = targets.get(loss, np.eye(7)[labels])
     history = model.fit(x, y, epochs=2, batch_size=batch, verbose=0)
     assert batch == 32 or model.program("train", batch).threads >= 4, "too small to be shared"
+    assert ("partial_affine" in model.program("train", batch).describe()) == (first == 500)
     bits = b"".join(w.tobytes() for w in model.get_weights()) + repr(history.history).encode()
     assert all(np.isfinite(w).all() for w in model.get_weights())
     result.setdefault(name, []).append(hashlib.sha256(bits + model.predict(x).tobytes()).hexdigest())

@@ -35,6 +35,9 @@ class Dense(_Product):
         by_rows: bool = True,
     ) -> None: ...
 
+class PartialDense(_Product):
+    def __init__(self, x: Array, w: Array, b: Array | None, z: Array) -> None: ...
+
 class InputGradient(_Product):
     def __init__(
         self,

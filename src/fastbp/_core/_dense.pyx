@@ -7,6 +7,9 @@
 #     small that it lives in the thread's scratch.
 # (c) A share of a parameter is a rectangle, the same one in every step: its weights and their state stay in the cache of
 #     the core that owns it. A large layer's output is shared so too.
+# (d) A large weight that few rows meet costs more to move than to multiply. Where a step changes it, its forward product
+#     is cut along fan_in, so that each core reads the part of the weight that it changes itself; only partial sums cross.
+#     The number of parts is a constant: the bits do not depend on the threads.
 
 cimport numpy as cnp
 from libc.math cimport INFINITY
@@ -54,6 +57,10 @@ cdef enum:           # what the rows of the batch are to a product
     ROWS_OF_C
     SUMMED_OVER
     NOTHING
+
+cdef enum:           # a sum over k that is cut
+    PARTS = 2
+    PART_UNIT = 8        # terms
 
 cdef enum:           # of the border of a part of c
     PACKED_COLUMN = 3    # what a column of b weighs, in rows of a, if it has to be packed
@@ -174,6 +181,44 @@ cdef class Dense(_Product):
         self.kernels = kernels_of(type_code(w))
         self.set(view_of(x), view_of(w), view_of(z))
         self.set_activation(b, activation, alpha)
+
+
+# A share is a cell of one part, if there are shares enough; else a cell of each.
+cdef void partial_products(const void* args, const Share* share) noexcept nogil:
+    cdef const Product* p = <const Product*> args
+    cdef Share cell = share[0]
+    cdef fbp_gemm g
+    cdef Py_ssize_t part, low = 0, high = PARTS, k0, k1, i0, i1, j0, j1, size = p.rows.itemsize
+    if share.count % PARTS == 0:
+        cell.count = share.count // PARTS
+        cell.index = share.index % cell.count
+        low = share.index // cell.count
+        high = low + 1
+    for part in range(low, high):
+        g = p.g
+        cut(g.k, PART_UNIT, part, PARTS, &k0, &k1)
+        g.m, g.k = share.rows, k1 - k0
+        g.a = row_of(&p.rows, 0, share) + k0 * g.a_cs * size
+        g.b = <const char*> g.b + k0 * g.b_rs * size
+        g.c = <char*> g.c + part * g.n * size
+        g.start = g.start if part == 0 else NULL
+        grid_cell(&g, p.kernels, size, &cell, &i0, &i1, &j0, &j1)
+        p.kernels.gemm(&g, i0, i1, j0, j1, share.scratch)
+
+
+cdef class PartialDense(_Product):
+    """z[:, :n] = x[:, :h] @ w[:h] + b and z[:, n:] = x[:, h:] @ w[h:], the two halves of the sum that Dense makes.
+
+    x (batch, fan_in), w (fan_in, n), b (n,) or None, z (batch, 2 n). Followed by `_rows.SumOfParts`.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray w, cnp.ndarray b, cnp.ndarray z):
+        self.by_rows = False
+        self.arrays = (x, w, b, z)
+        self.kernels = kernels_of(type_code(w))
+        self.set(view_of(x), view_of(w), view_of(z))
+        self.set_activation(b, "linear", 0)
+        self.fn = partial_products
 
 
 cdef class InputGradient(_Product):

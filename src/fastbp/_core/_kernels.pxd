@@ -121,6 +121,8 @@ cdef extern from "fbp_kernels.h" nogil:
                                  fbp_size y_stride, void* dx, fbp_size dx_stride) noexcept nogil
         void (*loss)(const fbp_loss* args) noexcept nogil
         void (*metric)(const fbp_metric* args) noexcept nogil
+        void (*add)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, const void* y, fbp_size y_stride,
+                    void* out, fbp_size out_stride) noexcept nogil
         void (*column_sum)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
         double (*sum)(fbp_size n, const void* x) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil

@@ -3,7 +3,8 @@
 # Design
 # (a) What these read and write of a row no other row needs, so a slice of the batch runs them one after another, with a
 #     dense layer's products in between, while its rows are in cache.
-# (b) A view that moves is the caller's own array: the gather's source; or, where rows are taken as they lie, the batch
+# (b) The gather can also be shared by columns, for a product that reads no more columns of the batch in a share than that.
+# (c) A view that moves is the caller's own array: the gather's source; or, where rows are taken as they lie, the batch
 #     and its targets; and in prediction the output.
 
 cimport numpy as cnp
@@ -63,6 +64,15 @@ cdef void softmax_gradient(const void* args, const Share* share) noexcept nogil:
                                row_of(&p.out, share.begin, share), p.out.rs)
 
 
+cdef void sum_of_parts(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    cdef Py_ssize_t n = p.out.cols, rows = share.end - share.begin
+    cdef char* x = row_of(&p.x, share.begin, share)
+    cdef char* out = row_of(&p.out, share.begin, share)
+    p.kernels.add(rows, n, x, p.x.rs, x + n * p.x.itemsize, p.x.rs, out, p.out.rs)
+    p.kernels.activation_forward(&p.forward, share.begin, 0, rows, n, out, p.out.rs, out, p.out.rs)
+
+
 cdef class _RowMap(Op):
     cdef RowMap p
 
@@ -89,6 +99,16 @@ cdef class Activation(_RowMap):
     def __init__(self, cnp.ndarray z, cnp.ndarray a, str kind, double alpha=0):
         self.set(z, None, a)
         self.fn = activation
+        self.p.forward.activation = ACTIVATIONS[kind]
+        self.p.forward.alpha = alpha
+
+
+cdef class SumOfParts(_RowMap):
+    """a = activation(z[:, :n] + z[:, n:]).  z (batch, 2 n), a (batch, n)."""
+
+    def __init__(self, cnp.ndarray z, cnp.ndarray a, str kind, double alpha=0):
+        self.set(z, None, a)
+        self.fn = sum_of_parts
         self.p.forward.activation = ACTIVATIONS[kind]
         self.p.forward.alpha = alpha
 
@@ -251,19 +271,27 @@ cdef struct Rows:                 # the batch: rows of the caller's array in the
     Py_ssize_t order_stride
     fbp_gather g
     bint labels
+    bint by_columns               # a share is some columns of the batch, for ops that read no more of it
 
 
 cdef void gather(const void* args, const Share* share) noexcept nogil:
     cdef const Rows* p = <const Rows*> args
     cdef fbp_gather g = p.g
-    g.rows = share.end - share.begin
-    g.dst = row_of(&p.dst, share.begin, share)
+    cdef Py_ssize_t begin = share.begin, end = share.end, j0 = 0, j1 = g.cols
+    if p.by_columns:
+        begin, end = 0, share.rows
+        cut(g.cols, 64 // p.dst.itemsize, share.index, share.count, &j0, &j1)
+    if j0 == j1:
+        return
+    g.rows, g.cols = end - begin, j1 - j0
+    g.dst = row_of(&p.dst, begin, share) + j0 * p.dst.itemsize
     if p.order:
         g.src = p.src.data
-        g.index = p.order + share.lap * p.order_stride + share.first + share.begin
+        g.index = p.order + share.lap * p.order_stride + share.first + begin
     else:
-        g.src = row_of(&p.src, share.begin, share)
+        g.src = row_of(&p.src, begin, share)
         g.index = NULL
+    g.src = <const char*> g.src + j0 * p.src.cs * p.src.itemsize
     if p.labels:
         p.kernels.gather_labels(&g)
     else:
@@ -271,13 +299,17 @@ cdef void gather(const void* args, const Share* share) noexcept nogil:
 
 
 cdef class Gather(Op):
-    """dst[i] = scale * src[order[first + i]], converted to dst's type; src and order are bound later."""
+    """dst[i] = scale * src[order[first + i]], converted to dst's type; src and order are bound later.
+
+    Shared by rows of the batch, or else by its columns.
+    """
 
     cdef Rows p
 
-    def __init__(self, cnp.ndarray dst, double scale=1):
+    def __init__(self, cnp.ndarray dst, double scale=1, bint by_rows=True):
         memset(&self.p, 0, sizeof(Rows))
-        self.by_rows = True
+        self.by_rows = by_rows
+        self.p.by_columns = not by_rows
         self.fn, self.args = gather, &self.p
         self.p.labels = dst.dtype == np.int32
         self.kernels = self.p.kernels = kernels_of(FBP_F32 if self.p.labels else type_code(dst))

@@ -72,6 +72,8 @@ def build(
     if purpose == "trace":
         wanted |= {tensor for op in tape.ops for tensor in op.outputs}
     ops = remove_unused(tape.ops, wanted) if purpose == "trace" else fuse(tape.ops, wanted)
+    if purpose == "train":
+        ops = schedule.split_products(ops, batch, np.dtype(dtype).itemsize)
     return Executable(ops, batch, np.dtype(dtype), wanted, output if purpose == "predict" else None)
 
 

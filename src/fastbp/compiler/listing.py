@@ -86,6 +86,10 @@ def formula(op: Op) -> str:
         case "affine":
             product = f"{inputs[0]} {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
             return f"{outputs[0]} = {function}({product})" if function else f"{outputs[0]} = {product}"
+        case "partial_affine":
+            return f"{outputs[0]} = halves of {inputs[0]} {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
+        case "sum_of_parts":
+            return f"{outputs[0]} = {function}(Σ {inputs[0]})" if function else f"{outputs[0]} = Σ {inputs[0]}"
         case "activation" | "softmax":
             return f"{outputs[0]} = {function or op.name if op.name == 'activation' else op.name}({inputs[0]})"
         case "loss" | "metric":

@@ -17,7 +17,7 @@ import numpy as np
 from .._core import _dense, _memory, _ops, _rows
 from .tape import Op, Tensor
 
-__all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "threads_worth"]
+__all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
 
 BY_ROWS = frozenset(
     {
@@ -29,15 +29,16 @@ BY_ROWS = frozenset(
         "metric",
         "activation_gradient",
         "softmax_gradient",
+        "sum_of_parts",
     }
 )
-PRODUCTS = frozenset({"affine", "input_gradient"})
+PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
 WORK_FOR_A_SLICE = 1_000_000  # operations of a phase not shared by rows for which a thread gets a slice more
 MOST_SLICES = 2  # of such a phase, for each thread: one for it, one that others may take
 LEAST_SLICE_ROWS = 64  # fewer rows read the weights too often
-# A product whose weight has so many bytes and whose batch so many rows is shared by parts of its output.
+# From these on a weight is large, and with a batch of so many rows its products are shared by parts of their output.
 SPLIT_WEIGHT_BYTES = 192 << 10
 SPLIT_ROWS = 96
 
@@ -54,11 +55,37 @@ class Phase:
 
 def shared_by_rows(op: Op, batch: int, itemsize: int) -> bool:
     """Whether the threads share an op by rows of the batch, or else by parts of its output."""
-    if op.name not in PRODUCTS:
-        return op.name in BY_ROWS
+    if op.name not in ("affine", "input_gradient"):
+        return op.name in BY_ROWS and not op.attrs.get("by_columns")
     weight = op.inputs[1]
     assert weight is not None
     return batch < SPLIT_ROWS or prod(weight.shape) * itemsize < SPLIT_WEIGHT_BYTES
+
+
+def split_products(ops: list[Op], batch: int, itemsize: int) -> list[Op]:
+    """Cut in two the sums of products that cost more to read their weight than to pass partial sums on.
+
+    Those are products with a large weight, compared with the batch, that changes in every step. Each half is made by
+    the threads that change that half of the weight; the gather is then shared by columns, for the same reason.
+    """
+    changed = {out for op in ops for out in op.outputs if out.kind == "parameter"}
+    split: list[Op] = []
+    for op in ops:
+        weight = op.inputs[1] if op.name == "affine" else None
+        if weight not in changed or not _mostly_weight(weight, batch, itemsize):
+            split.append(op)
+            continue
+        parts = Tensor(f"P{op.outputs[0].name[1:]}", (2 * weight.shape[1],))
+        split.append(Op("partial_affine", op.inputs, (parts,)))
+        split.append(Op("sum_of_parts", (parts,), op.outputs, op.attrs))
+    for op in split:
+        if op.name == "gather" and len(split) > len(ops):
+            op.attrs["by_columns"] = True
+    return split
+
+
+def _mostly_weight(weight: Tensor, batch: int, itemsize: int) -> bool:
+    return prod(weight.shape) * itemsize >= SPLIT_WEIGHT_BYTES and 4 * batch < weight.shape[0]
 
 
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
@@ -149,9 +176,13 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
     kernel, alpha = attrs.get("kernel", "linear"), attrs.get("alpha", 0.0)
     match op.name:
         case "gather":
-            return _rows.Gather(outputs[0], attrs["scale"])
+            return _rows.Gather(outputs[0], attrs["scale"], by_rows)
         case "affine":
             return _dense.Dense(inputs[0], inputs[1], inputs[2], outputs[0], kernel, alpha, by_rows)
+        case "partial_affine":
+            return _dense.PartialDense(inputs[0], inputs[1], inputs[2], outputs[0])
+        case "sum_of_parts":
+            return _rows.SumOfParts(inputs[0], outputs[0], kernel, alpha)
         case "activation":
             return _rows.Activation(inputs[0], outputs[0], kernel, alpha)
         case "softmax":
