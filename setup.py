@@ -16,6 +16,7 @@ from setuptools.errors import CompileError, LinkError
 
 DEBUG = os.environ.get("FASTBP_DEBUG", "0") not in ("", "0")
 CORE = Path("src/fastbp/_core")
+COMPILED = [*sorted(CORE.glob("*.pyx")), Path("src/fastbp/ops/edge.pyx")]
 SOURCES = Path("csrc")
 
 # No -march=native, no -ffast-math: the same wheel, hence the same bits, everywhere. Contraction is off because fused
@@ -64,10 +65,9 @@ class BuildKernels(build_ext):
                 include_dirs=[str(SOURCES)],
                 extra_postargs=[*C_FLAGS, "-Wno-psabi", *flags],
             )
+        sources = [str(SOURCES / "dispatch.c"), str(SOURCES / "names.c")]
         lists = [("FBP_ISA_LIST", rows(ISAS)), ("FBP_TEST_ISA_LIST", rows(TEST_ISAS))]
-        objects += self.compiler.compile(
-            [str(SOURCES / "dispatch.c")], output_dir=self.build_temp, macros=lists, extra_postargs=C_FLAGS
-        )
+        objects += self.compiler.compile(sources, output_dir=self.build_temp, macros=lists, extra_postargs=C_FLAGS)
         return objects
 
     def openmp_flags(self):
@@ -86,13 +86,13 @@ class BuildKernels(build_ext):
 
 extensions = [
     Extension(
-        f"fastbp._core.{path.stem}",
+        ".".join(path.with_suffix("").parts[1:]),
         [str(path)],
         include_dirs=[str(SOURCES), str(CORE), numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         depends=[str(path) for folder in (SOURCES, CORE) for path in sorted(folder.glob("*.[ch]"))],
     )
-    for path in sorted(CORE.glob("*.pyx"))
+    for path in COMPILED
 ]
 if not extensions:
     raise SystemExit(f"expected the Cython sources in {CORE}, found none: this source tree is incomplete")

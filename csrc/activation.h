@@ -1,25 +1,15 @@
 // Floor 0. Elementwise activations, and the two block functions made of them: activation_forward, what is done to a
 // product when it becomes a layer's output, and activation_backward, what is done to its gradient.
 //
-// Adding an activation is one row in FBP_ACTIVATION_LIST with its two functions, and its name in fbp_activation. The
-// derivative is taken from the output, so that no layer has to keep its pre-activations.
-
-#ifndef FBP_ACTIVATION_ONCE
-#define FBP_ACTIVATION_ONCE
-// ROW(enum, forward(x, alpha), backward(gradient, output, alpha))
-#define FBP_ACTIVATION_LIST(ROW)                                     \
-    ROW(FBP_LINEAR, linear_forward, linear_backward)                 \
-    ROW(FBP_RELU, relu_forward, relu_backward)                       \
-    ROW(FBP_LEAKY_RELU, leaky_relu_forward, leaky_relu_backward)     \
-    ROW(FBP_SIGMOID, sigmoid_forward, sigmoid_backward)              \
-    ROW(FBP_TANH, tanh_forward, tanh_backward)
-#endif
+// Adding an activation f is a row in FBP_ACTIVATIONS (fbp_families.h) and two functions here: f_forward(x, alpha), and
+// f_backward(dy, y, alpha) where y is the output, or the input if the row says so. From the output is better where the
+// mathematics allows it: then no layer has to keep its pre-activations.
 
 #define forward_rule OP(forward_rule)
 #define backward_rule OP(backward_rule)
 
 typedef vreal forward_rule(vreal x, vreal alpha);
-typedef vreal backward_rule(vreal dy, vreal y, vreal alpha);
+typedef vreal backward_rule(vreal dy, vreal saved, vreal alpha);
 
 FBP_INLINE vreal OP(linear_forward)(vreal x, vreal alpha) { return (void)alpha, x; }
 FBP_INLINE vreal OP(linear_backward)(vreal dy, vreal y, vreal alpha) { return (void)y, (void)alpha, dy; }
@@ -51,13 +41,13 @@ FBP_INLINE void OP(map_forward)(forward_rule *f, real slope, fbp_size rows, fbp_
     }
 }
 
-// dst = f(src, output), for a constant f.
+// dst = f(src, saved), for a constant f.
 FBP_INLINE void OP(map_derivative)(backward_rule *f, const fbp_activation_backward *args, fbp_size i, fbp_size j, fbp_size rows,
                                    fbp_size cols, const real *src, fbp_size src_stride, real *dst,
                                    fbp_size dst_stride) {
     const vreal alpha = vset((real)args->alpha);
     const fbp_size stride = args->stride;
-    const real *y = (const real *)args->output + i * stride + j;
+    const real *y = (const real *)args->saved + i * stride + j;
     if (stride == cols && src_stride == cols && dst_stride == cols) cols *= rows, rows = rows > 0;
     const fbp_size whole = cols / LANES * LANES;
     const vtail tail = vtail_of(cols - whole);
@@ -73,11 +63,11 @@ static void OP(activation_forward)(const void *arguments, fbp_size i, fbp_size j
     (void)i, (void)j;
     const fbp_activation_forward *args = arguments;
     switch (args->activation) {
-#define ROW(id, forward, backward)                                                                              \
-    case id:                                                                                                    \
-        OP(map_forward)(OP(forward), (real)args->alpha, rows, cols, src, src_stride, dst, dst_stride);          \
+#define ROW(f, saved)                                                                                           \
+    case FBP_ACTIVATION_##f:                                                                                    \
+        OP(map_forward)(OP(f##_forward), (real)args->alpha, rows, cols, src, src_stride, dst, dst_stride);      \
         break;
-        FBP_ACTIVATION_LIST(ROW)
+        FBP_ACTIVATIONS(ROW)
 #undef ROW
     }
 }
@@ -86,11 +76,11 @@ static void OP(activation_backward)(const void *arguments, fbp_size i, fbp_size 
                                     const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
     const fbp_activation_backward *args = arguments;
     switch (args->activation) {
-#define ROW(id, forward, backward)                                                                      \
-    case id:                                                                                            \
-        OP(map_derivative)(OP(backward), args, i, j, rows, cols, src, src_stride, dst, dst_stride); \
+#define ROW(f, saved)                                                                                   \
+    case FBP_ACTIVATION_##f:                                                                            \
+        OP(map_derivative)(OP(f##_backward), args, i, j, rows, cols, src, src_stride, dst, dst_stride); \
         break;
-        FBP_ACTIVATION_LIST(ROW)
+        FBP_ACTIVATIONS(ROW)
 #undef ROW
     }
 }

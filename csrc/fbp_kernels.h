@@ -12,27 +12,32 @@
 #define FBP_KERNELS_H
 #include <stddef.h>
 #include <stdint.h>
+#include "fbp_families.h"
 
 typedef ptrdiff_t fbp_size;
 
 // Element types of arrays that cross the edge. The first two are the reals that kernels compute in.
 typedef enum { FBP_F32, FBP_F64, FBP_U8, FBP_I32 } fbp_dtype;
 
-// Elementwise activations, in the order of FBP_ACTIVATION_LIST (activation.h has one row each).
-typedef enum { FBP_LINEAR, FBP_RELU, FBP_LEAKY_RELU, FBP_SIGMOID, FBP_TANH } fbp_activation;
+// The families: a row of fbp_families.h is a member. Its enumerator is the family and its name, FBP_ACTIVATION_relu, and
+// fbp_activation_names has the name; the function behind it is found by name too (relu_forward, relu_backward).
+#define ROW(name, ...) FBP_ACTIVATION_##name,
+typedef enum { FBP_ACTIVATIONS(ROW) } fbp_activation;
+#undef ROW
+#define ROW(name, ...) FBP_LOSS_##name,
+typedef enum { FBP_MEAN_LOSSES(ROW) FBP_ROW_LOSSES(ROW) } fbp_loss_kind;
+#undef ROW
+#define ROW(name, ...) FBP_METRIC_##name,
+typedef enum { FBP_METRICS(ROW) } fbp_metric_kind;
+#undef ROW
+#define ROW(name, ...) FBP_UPDATE_##name,
+typedef enum { FBP_UPDATES(ROW) } fbp_update_kind;
+#undef ROW
 
-typedef enum {
-    FBP_MEAN_SQUARED_ERROR,
-    FBP_MEAN_ABSOLUTE_ERROR,
-    FBP_BINARY_CROSSENTROPY,
-    FBP_BINARY_CROSSENTROPY_LOGITS,
-    FBP_CATEGORICAL_CROSSENTROPY,
-    FBP_CATEGORICAL_CROSSENTROPY_LOGITS
-} fbp_loss_kind;
-
-typedef enum { FBP_BINARY_ACCURACY, FBP_CATEGORICAL_ACCURACY } fbp_metric_kind;
-
-typedef enum { FBP_SGD, FBP_MOMENTUM, FBP_NESTEROV, FBP_ADAM } fbp_update_kind;
+// Names by number, NULL behind the last one.
+extern const char *const fbp_activation_names[], *const fbp_loss_names[], *const fbp_metric_names[], *const fbp_update_names[];
+extern const int fbp_activation_saves_input[];  // by activation: is the derivative taken from the input?
+extern const int fbp_update_states[];           // by update: its arrays of state
 
 // A block function works on rows x cols elements that stand at (i, j) of a larger matrix: it reads `src`, writes `dst`
 // (both point at the block; they may be the same) and finds its other operands in `args`, by i and j. GEMM calls one on
@@ -61,9 +66,9 @@ typedef struct {
     double alpha;  // leaky_relu: the slope below zero
 } fbp_activation_forward;
 
-// dst = src * activation'(.), the derivative taken from the activation's output
+// dst = src * activation'(.), the derivative taken from the activation's output, or from its input
 typedef struct {
-    const void *output;  // (rows, cols)
+    const void *saved;  // (rows, cols)
     fbp_size stride;
     fbp_activation activation;
     double alpha;

@@ -25,6 +25,11 @@
 #define FBP_LOCAL static __attribute__((unused))
 #define FBP_GROUP (64 / FBP_VECTOR_BYTES)
 
+FBP_INLINE void stream_end(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
 FBP_INLINE fbp_size smaller(fbp_size a, fbp_size b) { return a < b ? a : b; }
 FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 
@@ -50,6 +55,7 @@ FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 #define vtail_of OP(vtail_of)
 #define vload_tail OP(vload_tail)
 #define vstore_tail OP(vstore_tail)
+#define vstream OP(vstream)
 #define vfma OP(vfma)
 #define vsqrt OP(vsqrt)
 #define vselect OP(vselect)
@@ -76,6 +82,19 @@ FBP_INLINE vreal vload(const real *p) {
 }
 
 FBP_INLINE void vstore(real *p, vreal v) { memcpy(p, &v, sizeof v); }
+
+// Stores past the caches; p is aligned to a whole vector. stream_end() comes before anybody else reads what was stored.
+FBP_INLINE void vstream(real *p, vreal v) {
+#if FBP_AVX512
+    MM(_mm512_stream)(p, v);
+#elif FBP_AVX2
+    MM(_mm256_stream)(p, v);
+#elif FBP_SSE2
+    MM(_mm_stream)(p, v);
+#else
+    vstore(p, v);
+#endif
+}
 
 // mask ? a : b, lane by lane; mask comes from a comparison (all ones or all zeros).
 FBP_INLINE vreal vselect(vint mask, vreal a, vreal b) {

@@ -4,6 +4,7 @@
 #include "fbp_math.h"
 #include "reduce.h"
 #include "activation.h"
+#include "softmax.h"
 #include "loss.h"
 #include "update.h"
 #include "gather.h"

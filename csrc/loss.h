@@ -7,7 +7,6 @@
 #ifndef FBP_LOSS_ONCE
 #define FBP_LOSS_ONCE
 #define PROBABILITY_EPSILON 1e-7
-#define EACH_GROUP(j, cols) for (fbp_size j = 0; j < (cols); j += GROUP_LANES)
 #endif
 
 #define row_target OP(row_target)
@@ -33,64 +32,8 @@ FBP_INLINE group OP(target)(row_target t, fbp_size j, fbp_size cols) {
     return a;
 }
 
-FBP_INLINE real OP(log_of)(real x) { return vlog(vset(x))[0]; }
-
-// y = exp(z - max z) where y is given; *largest = max z; returns the sum of the exponentials.
-FBP_INLINE real OP(exp_row)(fbp_size cols, const real *z, real *y, real *largest) {
-    group top = OP(group_of)((real)-INFINITY), sum = OP(group_of)(0);
-    EACH_GROUP(j, cols) {
-        const group x = OP(group_load)(z + j, cols - j, (real)-INFINITY);
-        EACH_PART top.v[g] = vmax(x.v[g], top.v[g]);
-    }
-    *largest = OP(group_max)(top);
-    const vreal shift = vset(*largest);
-    EACH_GROUP(j, cols) {
-        group x = OP(group_load)(z + j, cols - j, (real)-INFINITY);
-        EACH_PART x.v[g] = vexp(x.v[g] - shift);
-        if (cols - j < GROUP_LANES) {  // -inf - -inf is NaN in lanes that are not there
-            EACH_PART x.v[g] = vselect(OP(lanes_before)(cols - j - g * LANES), x.v[g], vset(0));
-        }
-        EACH_PART sum.v[g] += x.v[g];
-        if (y) OP(group_store)(y + j, x, cols - j);
-    }
-    return OP(group_sum)(sum);
-}
-
-static void OP(softmax)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride) {
-    for (fbp_size i = 0; i < rows; i++) {
-        real largest, *out = (real *)y + i * y_stride;
-        const vreal sum = vset(OP(exp_row)(cols, (const real *)x + i * x_stride, out, &largest));
-        EACH_GROUP(j, cols) {
-            group e = OP(group_load)(out + j, cols - j, 0);
-            EACH_PART e.v[g] /= sum;
-            OP(group_store)(out + j, e, cols - j);
-        }
-    }
-}
-
-// dx = y (dy - sum(dy y))
-static void OP(softmax_backward)(fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y,
-                                 fbp_size y_stride, void *dx, fbp_size dx_stride) {
-    for (fbp_size i = 0; i < rows; i++) {
-        const real *d = (const real *)dy + i * dy_stride, *p = (const real *)y + i * y_stride;
-        real *out = (real *)dx + i * dx_stride;
-        group dot = OP(group_of)(0);
-        EACH_GROUP(j, cols) {
-            const group a = OP(group_load)(d + j, cols - j, 0), b = OP(group_load)(p + j, cols - j, 0);
-            EACH_PART dot.v[g] = vfma(a.v[g], b.v[g], dot.v[g]);
-        }
-        const vreal mean = vset(OP(group_sum)(dot));
-        EACH_GROUP(j, cols) {
-            group a = OP(group_load)(d + j, cols - j, 0);
-            const group b = OP(group_load)(p + j, cols - j, 0);
-            EACH_PART a.v[g] = b.v[g] * (a.v[g] - mean);
-            OP(group_store)(out + j, a, cols - j);
-        }
-    }
-}
-
 // Softmax and cross-entropy: value = sum t (logsumexp z - z), gradient = softmax(z) sum t - t.
-FBP_INLINE real OP(cce_logits_row)(fbp_size cols, const real *z, row_target t, real *gradient, real scale) {
+FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z, row_target t, real *gradient, real scale) {
     real largest;
     const real sum = OP(exp_row)(cols, z, gradient, &largest);
     const vreal shift = vset(largest), log_sum = vset(OP(log_of)(sum));
@@ -122,7 +65,7 @@ FBP_INLINE real OP(cce_logits_row)(fbp_size cols, const real *z, row_target t, r
 }
 
 // Cross-entropy of probabilities p: q = p / sum p, clipped; value = -sum t log q.
-FBP_INLINE real OP(cce_row)(fbp_size cols, const real *p, row_target t, real *gradient, real scale) {
+FBP_INLINE real OP(categorical_crossentropy)(fbp_size cols, const real *p, row_target t, real *gradient, real scale) {
     const vreal low = vset((real)PROBABILITY_EPSILON), high = vset((real)(1 - PROBABILITY_EPSILON));
     group sum = OP(group_of)(0), value = sum, dot = sum;
     EACH_GROUP(j, cols) {
@@ -155,25 +98,25 @@ FBP_INLINE real OP(cce_row)(fbp_size cols, const real *p, row_target t, real *gr
 // The losses that are a mean over columns of f(prediction, target): f gives the value and its derivative.
 typedef vreal each_lane(vreal p, vreal t, vreal *derivative);
 
-FBP_INLINE vreal OP(squared_error)(vreal p, vreal t, vreal *d) {
+FBP_INLINE vreal OP(mean_squared_error)(vreal p, vreal t, vreal *d) {
     const vreal e = p - t;
     *d = e + e;
     return e * e;
 }
 
-FBP_INLINE vreal OP(absolute_error)(vreal p, vreal t, vreal *d) {
+FBP_INLINE vreal OP(mean_absolute_error)(vreal p, vreal t, vreal *d) {
     const vreal e = p - t;
     *d = vselect(e > 0, vset(1), vselect(e < 0, vset(-1), e));
     return vabs(e);
 }
 
 // max(z, 0) - z t + log(1 + exp(-|z|))
-FBP_INLINE vreal OP(bce_logits)(vreal z, vreal t, vreal *d) {
+FBP_INLINE vreal OP(binary_crossentropy_logits)(vreal z, vreal t, vreal *d) {
     *d = vsigmoid(z) - t;
     return vselect(z <= 0, vset(0), z) - z * t + vlog1p(vexp(-vabs(z)));
 }
 
-FBP_INLINE vreal OP(bce)(vreal p, vreal t, vreal *d) {
+FBP_INLINE vreal OP(binary_crossentropy)(vreal p, vreal t, vreal *d) {
     const vreal q = vmax(vset((real)PROBABILITY_EPSILON), vmin(vset((real)(1 - PROBABILITY_EPSILON)), p));
     *d = vselect(p == q, (q - t) / (q * (1 - q)), vset(0));
     return -(t * vlog(q) + (1 - t) * vlog1p(-q));
@@ -228,23 +171,16 @@ FBP_INLINE void OP(mean_of_narrow)(each_lane *f, const fbp_loss *a) {
     }
 }
 
-// The losses that are a mean over columns: ROW(enum, f)
-#define MEAN_LOSS_LIST(ROW)                                \
-    ROW(FBP_MEAN_SQUARED_ERROR, OP(squared_error))         \
-    ROW(FBP_MEAN_ABSOLUTE_ERROR, OP(absolute_error))       \
-    ROW(FBP_BINARY_CROSSENTROPY, OP(bce))                  \
-    ROW(FBP_BINARY_CROSSENTROPY_LOGITS, OP(bce_logits))
-
 static void OP(loss)(const fbp_loss *a) {
     const fbp_size cols = a->cols;
     const int narrow = a->target && 0 < cols && cols < GROUP_LANES && a->prediction_stride == cols && a->target_stride == cols &&
                        (!a->gradient || a->gradient_stride == cols);
     if (narrow) switch (a->kind) {
-#define ROW(id, f)                \
-    case id:                      \
-        OP(mean_of_narrow)(f, a); \
+#define ROW(f)                        \
+    case FBP_LOSS_##f:                \
+        OP(mean_of_narrow)(OP(f), a); \
         return;
-        MEAN_LOSS_LIST(ROW)
+        FBP_MEAN_LOSSES(ROW)
 #undef ROW
         default:
             break;
@@ -256,18 +192,18 @@ static void OP(loss)(const fbp_loss *a) {
         assert(t.dense || (0 <= t.label && t.label < cols));
         real *gradient = a->gradient ? (real *)a->gradient + i * a->gradient_stride : NULL, value = 0;
         switch (a->kind) {
-#define ROW(id, f)                                                \
-    case id:                                                      \
-        value = OP(mean_row)(f, cols, p, t, gradient, scale);     \
+#define ROW(f)                                                    \
+    case FBP_LOSS_##f:                                            \
+        value = OP(mean_row)(OP(f), cols, p, t, gradient, scale); \
         break;
-            MEAN_LOSS_LIST(ROW)
+            FBP_MEAN_LOSSES(ROW)
 #undef ROW
-            case FBP_CATEGORICAL_CROSSENTROPY:
-                value = OP(cce_row)(cols, p, t, gradient, scale);
-                break;
-            case FBP_CATEGORICAL_CROSSENTROPY_LOGITS:
-                value = OP(cce_logits_row)(cols, p, t, gradient, scale);
-                break;
+#define ROW(f)                                          \
+    case FBP_LOSS_##f:                                  \
+        value = OP(f)(cols, p, t, gradient, scale);     \
+        break;
+            FBP_ROW_LOSSES(ROW)
+#undef ROW
         }
         if (a->value) ((real *)a->value)[i] = value;
     }
@@ -286,7 +222,7 @@ static void OP(metric)(const fbp_metric *a) {
         const real *p = (const real *)a->prediction + i * a->prediction_stride;
         const row_target t = OP(target_row)(a->target, a->target_stride, a->labels, i);
         real right = 0;
-        if (a->kind == FBP_CATEGORICAL_ACCURACY) {
+        if (a->kind == FBP_METRIC_categorical_accuracy) {
             right = OP(argmax)(a->cols, p) == (t.dense ? OP(argmax)(a->cols, t.dense) : t.label);
         } else {
             for (fbp_size j = 0; j < a->cols; j++)
@@ -297,6 +233,5 @@ static void OP(metric)(const fbp_metric *a) {
     }
 }
 
-#undef MEAN_LOSS_LIST
 #undef row_target
 #undef each_lane

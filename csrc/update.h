@@ -3,16 +3,10 @@
 //
 // Formulas and the place of epsilon are Keras's: the bias corrections of Adam are in the step size,
 // rate = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)  (Kingma & Ba 2015, section 2, last paragraph).
-// Adding a rule is one row in FBP_UPDATE_LIST with its function, and its name in fbp_update_kind.
+// Adding a rule is one row in FBP_UPDATES (fbp_families.h), with its number of state arrays, and its function here.
 
 #ifndef FBP_UPDATE_ONCE
 #define FBP_UPDATE_ONCE
-// ROW(enum, step, number of state arrays)
-#define FBP_UPDATE_LIST(ROW)             \
-    ROW(FBP_SGD, sgd_step, 0)            \
-    ROW(FBP_MOMENTUM, momentum_step, 1)  \
-    ROW(FBP_NESTEROV, nesterov_step, 1)  \
-    ROW(FBP_ADAM, adam_step, 2)
 #define hyper OP(hyper)
 #define step_rule OP(step_rule)
 #endif
@@ -75,11 +69,11 @@ static void OP(update)(const void *arguments, fbp_size i, fbp_size j, fbp_size r
     (void)dst, (void)dst_stride;
     const fbp_update *u = arguments;
     switch (u->kind) {
-#define ROW(id, rule, states)                                                      \
-    case id:                                                                       \
-        OP(apply_rule)(OP(rule), states, u, i, j, rows, cols, src, src_stride); \
+#define ROW(rule, states)                                                             \
+    case FBP_UPDATE_##rule:                                                           \
+        OP(apply_rule)(OP(rule##_step), states, u, i, j, rows, cols, src, src_stride); \
         break;
-        FBP_UPDATE_LIST(ROW)
+        FBP_UPDATES(ROW)
 #undef ROW
     }
 }

@@ -69,8 +69,9 @@ def imports_of(module):
     path = path_of(module)
     if path.suffix == ".pyx":
         text = path.read_text() + (path.with_suffix(".pxd").read_text() if path.with_suffix(".pxd").exists() else "")
-        names = re.findall(r"^from \.(\w+) c?import", text, re.M)
-        names += [name for line in re.findall(r"^from \. c?import (.+)$", text, re.M) for name in line.split(", ")]
+        names = re.findall(r"^from (?:fastbp\._core)?\.(\w+) c?import", text, re.M)
+        lines = re.findall(r"^from (?:\.|fastbp\._core) c?import (.+)$", text, re.M)
+        names += [name for line in lines for name in line.split(", ")]
         return [f"_core.{name}" for name in names if f"_core.{name}" != module]
     tree = ast.parse(path.read_text())
     skipped = type_checking_only(tree)
@@ -99,6 +100,7 @@ def test_a_file_imports_only_from_files_below_it(module):
 def test_the_reading_of_imports_finds_the_known_ones():
     assert set(imports_of("compiler.schedule")) == {
         "_core._dense",
+        "_core._kernels",
         "_core._memory",
         "_core._ops",
         "_core._rows",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from references import BACKWARD, FORWARD, LOSSES, ROWS, Draw
 
 import fastbp as fb
-from fastbp._core import _dense, _ops, _program, _rows
+from fastbp._core import _dense, _kernels, _program, _rows
 
 DTYPES = ("float32", "float64")
 LAYOUTS = ("C", "Fortran", "strided", "padded rows", "reversed", "read-only")
@@ -142,12 +142,12 @@ def test_every_function_of_ops_and_every_kernel_has_a_row():
     ops = set(fb.ops.__all__)
     rows = {name.split(",")[0].split(" ")[0] for name in ROWS}
     assert ops <= rows
-    assert set(_rows.LOSSES) == set(LOSSES)
-    assert {f"weight and bias, {kind}" for kind in _dense.UPDATES} <= set(ROWS)
-    assert {f"metric, {kind} of distribution" for kind in _rows.METRICS} - set(ROWS) <= {
+    assert set(_kernels.LOSSES) == set(LOSSES)
+    assert {f"weight and bias, {kind}" for kind in _kernels.UPDATES} <= set(ROWS)
+    assert {f"metric, {kind} of distribution" for kind in _kernels.METRICS} - set(ROWS) <= {
         "metric, binary_accuracy of distribution"
     }
-    assert set(_ops.ACTIVATIONS) <= set(FORWARD)
+    assert set(_kernels.ACTIVATIONS) <= set(FORWARD)
 
 
 # ---- the references themselves

@@ -7,8 +7,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastbp._core._ops import Op
 
-UPDATES: dict[str, int]
-
 Array = NDArray[Any]
 
 def depth(dtype: DTypeLike) -> int: ...
@@ -44,7 +42,7 @@ class InputGradient(_Product):
         dz: Array,
         w: Array,
         dx: Array,
-        output: Array | None = None,
+        saved: Array | None = None,
         activation: str = "linear",
         alpha: float = 0,
         by_rows: bool = True,

@@ -20,11 +20,9 @@ import numpy as np
 from ._kernels cimport *
 from ._ops cimport *
 
-from ._ops import ACTIVATIONS
+from ._kernels import ACTIVATIONS, UPDATES
 
 cnp.import_array()
-
-UPDATES = {"sgd": FBP_SGD, "momentum": FBP_MOMENTUM, "nesterov": FBP_NESTEROV, "adam": FBP_ADAM}
 
 
 # ---- updates ---------------------------------------------------------------------------------------------------------
@@ -222,18 +220,18 @@ cdef class PartialDense(_Product):
 
 
 cdef class InputGradient(_Product):
-    """dx = (dz @ w.T) * activation'(output).  dz (batch, fan_out), w (fan_in, fan_out), dx and output (batch, fan_in)."""
+    """dx = (dz @ w.T) * activation'(saved).  dz (batch, fan_out), w (fan_in, fan_out), dx and saved (batch, fan_in)."""
 
-    def __init__(self, cnp.ndarray dz, cnp.ndarray w, cnp.ndarray dx, cnp.ndarray output=None,
+    def __init__(self, cnp.ndarray dz, cnp.ndarray w, cnp.ndarray dx, cnp.ndarray saved=None,
                  str activation="linear", double alpha=0, bint by_rows=True):
         self.by_rows = by_rows
-        self.arrays = (dz, w, dx, output)
+        self.arrays = (dz, w, dx, saved)
         self.kernels = kernels_of(type_code(w))
         self.set(view_of(dz), transposed(view_of(w)), view_of(dx))
-        if output is not None:
+        if saved is not None:
             self.p.finish = FINISH_BACKWARD
-            self.p.backward.output = cnp.PyArray_DATA(output)
-            self.p.backward.stride = view_of(output).rs
+            self.p.backward.saved = cnp.PyArray_DATA(saved)
+            self.p.backward.stride = view_of(saved).rs
             self.p.backward.activation = ACTIVATIONS[activation]
             self.p.backward.alpha = alpha
 
@@ -322,11 +320,8 @@ cdef struct Application:          # one parameter's update from a gradient in me
 cdef void apply_update(const void* args, const Share* share) noexcept nogil:
     cdef const Application* p = <const Application*> args
     cdef fbp_update update = p.update
-    cdef Py_ssize_t r0 = 0, r1 = p.gradient.rows, c0 = 0, c1 = p.gradient.cols, size = p.gradient.itemsize
-    if r1 >= share.count:
-        cut(r1, 1, share.index, share.count, &r0, &r1)
-    else:
-        cut(c1, 64 // size, share.index, share.count, &c0, &c1)
+    cdef Py_ssize_t r0, r1, c0, c1, size = p.gradient.itemsize
+    cut_matrix(p.gradient.rows, p.gradient.cols, size, share, &r0, &r1, &c0, &c1)
     update.rate = share.rate
     p.kernels.update(&update, r0, c0, r1 - r0, c1 - c0, p.gradient.data + (r0 * p.gradient.rs + c0) * size,
                      p.gradient.rs, NULL, 0)

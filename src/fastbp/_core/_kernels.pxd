@@ -16,24 +16,12 @@ cdef extern from "fbp_kernels.h" nogil:
     ctypedef int fbp_metric_kind
     ctypedef int fbp_update_kind
 
-    ctypedef enum:
-        FBP_LINEAR
-        FBP_RELU
-        FBP_LEAKY_RELU
-        FBP_SIGMOID
-        FBP_TANH
-        FBP_MEAN_SQUARED_ERROR
-        FBP_MEAN_ABSOLUTE_ERROR
-        FBP_BINARY_CROSSENTROPY
-        FBP_BINARY_CROSSENTROPY_LOGITS
-        FBP_CATEGORICAL_CROSSENTROPY
-        FBP_CATEGORICAL_CROSSENTROPY_LOGITS
-        FBP_BINARY_ACCURACY
-        FBP_CATEGORICAL_ACCURACY
-        FBP_SGD
-        FBP_MOMENTUM
-        FBP_NESTEROV
-        FBP_ADAM
+    const char* const fbp_activation_names[]
+    const char* const fbp_loss_names[]
+    const char* const fbp_metric_names[]
+    const char* const fbp_update_names[]
+    const int fbp_activation_saves_input[]
+    const int fbp_update_states[]
 
     ctypedef void (*fbp_block_fn)(const void* args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
                                   const void* src, fbp_size src_stride, void* dst, fbp_size dst_stride) noexcept nogil
@@ -56,7 +44,7 @@ cdef extern from "fbp_kernels.h" nogil:
         double alpha
 
     ctypedef struct fbp_activation_backward:
-        const void* output
+        const void* saved
         fbp_size stride
         fbp_activation activation
         double alpha
@@ -125,6 +113,7 @@ cdef extern from "fbp_kernels.h" nogil:
                     void* out, fbp_size out_stride) noexcept nogil
         void (*column_sum)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
         double (*sum)(fbp_size n, const void* x) noexcept nogil
+        void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_labels)(const fbp_gather* args) noexcept nogil
         double (*fma_chains)(fbp_size iterations) noexcept nogil

@@ -1,5 +1,12 @@
 # Floor 1. What _kernels.pyx shows to Python.
 
+ACTIVATIONS: dict[str, int]
+LOSSES: dict[str, int]
+METRICS: dict[str, int]
+UPDATES: dict[str, int]
+FROM_INPUT: frozenset[str]
+STATES: dict[str, int]
+
 def isa_available() -> list[str]: ...
 def isa() -> str: ...
 def compiler() -> str: ...

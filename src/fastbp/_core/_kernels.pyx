@@ -5,6 +5,7 @@
 #     is one copy and one choice in a process.
 # (b) The choice is made once, at import: the best ISA this CPU has, or the one FASTBP_ISA names. An override that the
 #     CPU cannot run is an error here, not an illegal instruction later.
+# (c) The families of kernels (activations, losses, metrics, updates) are listed in C; the names come from there.
 
 import os
 
@@ -28,6 +29,25 @@ def compiler():
 
 cdef const fbp_kernels* kernels_of(int real_type) noexcept nogil:
     return fbp_isa_kernels(_isa, <fbp_dtype> real_type)
+
+
+cdef dict _numbers(const char* const* names):
+    cdef int i = 0
+    cdef dict numbers = {}
+    while names[i] != NULL:
+        numbers[names[i].decode()] = i
+        i += 1
+    return numbers
+
+
+# The members of each family by name: their numbers.
+ACTIVATIONS = _numbers(fbp_activation_names)
+LOSSES = _numbers(fbp_loss_names)
+METRICS = _numbers(fbp_metric_names)
+UPDATES = _numbers(fbp_update_names)
+# Activations whose derivative is taken from the input, and the number of state arrays of each update.
+FROM_INPUT = frozenset(name for name, i in ACTIVATIONS.items() if fbp_activation_saves_input[<int> i])
+STATES = {name: fbp_update_states[<int> i] for name, i in UPDATES.items()}
 
 
 def _choose():

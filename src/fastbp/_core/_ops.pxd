@@ -33,6 +33,7 @@ cdef class Op:
     cdef readonly object arrays           # keeps the memory alive
 
 cdef View view_of(cnp.ndarray a, bint moving=?)
+cdef View flat_view(cnp.ndarray a)
 cdef View transposed(View v) noexcept
 cdef View no_view() noexcept
 cdef int type_code(cnp.ndarray a) except -1
@@ -50,3 +51,13 @@ cdef inline void cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t index, Py_ssize_t
     cdef Py_ssize_t units = (n + unit - 1) // unit
     begin[0] = min(n, units * index // count * unit)
     end[0] = min(n, units * (index + 1) // count * unit)
+
+
+# Part `index` of `count` of a matrix: whole rows, if there are enough of them, else columns by cache lines.
+cdef inline void cut_matrix(Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t itemsize, const Share* share, Py_ssize_t* i0,
+                            Py_ssize_t* i1, Py_ssize_t* j0, Py_ssize_t* j1) noexcept nogil:
+    i0[0], i1[0], j0[0], j1[0] = 0, rows, 0, cols
+    if rows >= share.count:
+        cut(rows, 1, share.index, share.count, i0, i1)
+    else:
+        cut(cols, 64 // itemsize, share.index, share.count, j0, j1)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-ACTIVATIONS: dict[str, int]
-
 class Op:
     @property
     def by_rows(self) -> bool: ...

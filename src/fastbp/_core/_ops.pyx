@@ -17,9 +17,6 @@ from ._kernels cimport *
 
 cnp.import_array()
 
-ACTIVATIONS = {"linear": FBP_LINEAR, "relu": FBP_RELU, "leaky_relu": FBP_LEAKY_RELU, "sigmoid": FBP_SIGMOID,
-               "tanh": FBP_TANH}
-
 cdef View view_of(cnp.ndarray a, bint moving=False):
     cdef View v
     cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(a)
@@ -37,6 +34,15 @@ cdef View view_of(cnp.ndarray a, bint moving=False):
             v.cs = 1
         if v.rows <= 1:
             v.rs = v.cols
+    return v
+
+
+# All elements as one row, of a C-contiguous array of any number of axes.
+cdef View flat_view(cnp.ndarray a):
+    cdef View v = no_view()
+    v.data = cnp.PyArray_BYTES(a)
+    v.itemsize = cnp.PyArray_ITEMSIZE(a)
+    v.rows, v.cols, v.rs, v.cs = 1, cnp.PyArray_SIZE(a), cnp.PyArray_SIZE(a), 1
     return v
 
 

@@ -6,22 +6,19 @@ from numpy.typing import NDArray
 
 from fastbp._core._ops import Op
 
-LOSSES: dict[str, int]
-METRICS: dict[str, int]
-
 Array = NDArray[Any]
 
 class _RowMap(Op):
     def bind(self, x: Array | None = None, z: Array | None = None) -> None: ...
 
 class Activation(_RowMap):
-    def __init__(self, z: Array, a: Array, kind: str, alpha: float = 0) -> None: ...
+    def __init__(self, z: Array, a: Array, kind: str, alpha: float = 0, by_rows: bool = True) -> None: ...
 
 class SumOfParts(_RowMap):
     def __init__(self, z: Array, a: Array, kind: str, alpha: float = 0) -> None: ...
 
 class ActivationGradient(_RowMap):
-    def __init__(self, da: Array, a: Array, dz: Array, kind: str, alpha: float = 0) -> None: ...
+    def __init__(self, da: Array, a: Array, dz: Array, kind: str, alpha: float = 0, by_rows: bool = True) -> None: ...
 
 class Softmax(_RowMap):
     def __init__(self, z: Array, a: Array) -> None: ...

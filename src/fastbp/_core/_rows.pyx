@@ -16,39 +16,53 @@ import numpy as np
 from ._kernels cimport *
 from ._ops cimport *
 
-from ._ops import ACTIVATIONS
+from ._kernels import ACTIVATIONS, LOSSES, METRICS
 
 cnp.import_array()
 
-LOSSES = {"mean_squared_error": FBP_MEAN_SQUARED_ERROR, "mean_absolute_error": FBP_MEAN_ABSOLUTE_ERROR,
-          "binary_crossentropy": FBP_BINARY_CROSSENTROPY,
-          "binary_crossentropy_logits": FBP_BINARY_CROSSENTROPY_LOGITS,
-          "categorical_crossentropy": FBP_CATEGORICAL_CROSSENTROPY,
-          "categorical_crossentropy_logits": FBP_CATEGORICAL_CROSSENTROPY_LOGITS}
-METRICS = {"binary_accuracy": FBP_BINARY_ACCURACY, "categorical_accuracy": FBP_CATEGORICAL_ACCURACY}
-
+cdef enum:
+    STREAMED_BYTES = 16 << 20   # results as large as this go past the caches,
+    CHUNK_BYTES = 4096          # in pieces that were in L1 before
 
 cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     const fbp_kernels* kernels
     View x                        # IN (batch, n)
-    View y                        # IN: the saved output, for the backward functions
+    View y                        # IN: the saved output or input, for the backward functions
     View out                      # OUT (batch, n)
+    bint in_parts                 # a share is a part of an array, or else its rows of the batch
+    bint streams
     fbp_activation_forward forward
     fbp_activation_backward backward
 
 
+# A block function on this share.
+cdef void map_share(const RowMap* p, fbp_block_fn function, const void* args, const Share* share) noexcept nogil:
+    cdef Py_ssize_t i0 = share.begin, i1 = share.end, j0 = 0, j1 = p.x.cols, size = p.x.itemsize, i, j, n
+    cdef Py_ssize_t step = CHUNK_BYTES // size
+    if p.in_parts:
+        cut_matrix(p.x.rows, p.x.cols, size, share, &i0, &i1, &j0, &j1)
+    cdef char* x = row_of(&p.x, i0, share) + j0 * size
+    cdef char* out = row_of(&p.out, i0, share) + j0 * size
+    if not p.streams:
+        function(args, i0, j0, i1 - i0, j1 - j0, x, p.x.rs, out, p.out.rs)
+        return
+    for i in range(i1 - i0):
+        j = 0
+        while j < j1 - j0:
+            n = min(step, j1 - j0 - j)
+            function(args, i0 + i, j0 + j, 1, n, x + (i * p.x.rs + j) * size, n, share.scratch, n)
+            p.kernels.stream(n, share.scratch, out + (i * p.out.rs + j) * size)
+            j += n
+
+
 cdef void activation(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    p.kernels.activation_forward(&p.forward, share.begin, 0, share.end - share.begin, p.x.cols,
-                                 row_of(&p.x, share.begin, share), p.x.rs,
-                                 row_of(&p.out, share.begin, share), p.out.rs)
+    map_share(p, p.kernels.activation_forward, &p.forward, share)
 
 
 cdef void activation_gradient(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    p.kernels.activation_backward(&p.backward, share.begin, 0, share.end - share.begin, p.x.cols,
-                                  row_of(&p.x, share.begin, share), p.x.rs,
-                                  row_of(&p.out, share.begin, share), p.out.rs)
+    map_share(p, p.kernels.activation_backward, &p.backward, share)
 
 
 cdef void softmax(const void* args, const Share* share) noexcept nogil:
@@ -82,8 +96,21 @@ cdef class _RowMap(Op):
         self.args = &self.p
         self.arrays = (x, y, out)
         self.kernels = self.p.kernels = kernels_of(type_code(out))
-        self.p.x, self.p.out = view_of(x), view_of(out)
-        self.p.y = no_view() if y is None else view_of(y)
+        if 0 < cnp.PyArray_NDIM(out) <= 2:
+            self.p.x, self.p.out = view_of(x), view_of(out)
+            self.p.y = no_view() if y is None else view_of(y)
+
+    # Let a share be any part of the arrays: all C-contiguous, of any number of axes, or all matrices of rows.
+    cdef void set_parts(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray out):
+        self.by_rows = False
+        self.p.in_parts = True
+        if cnp.PyArray_IS_C_CONTIGUOUS(x) and cnp.PyArray_IS_C_CONTIGUOUS(out):
+            self.p.x, self.p.out = flat_view(x), flat_view(out)
+            self.p.y = no_view() if y is None else flat_view(y)
+        if cnp.PyArray_NBYTES(out) >= STREAMED_BYTES and self.p.out.data != self.p.x.data \
+                and self.p.out.data != self.p.y.data:
+            self.p.streams = True
+            self.scratch = CHUNK_BYTES
 
     def bind(self, cnp.ndarray x=None, cnp.ndarray z=None):
         """Read the whole array x, write the whole array z, a batch of rows at a time."""
@@ -96,11 +123,13 @@ cdef class _RowMap(Op):
 cdef class Activation(_RowMap):
     """a = activation(z), elementwise."""
 
-    def __init__(self, cnp.ndarray z, cnp.ndarray a, str kind, double alpha=0):
+    def __init__(self, cnp.ndarray z, cnp.ndarray a, str kind, double alpha=0, bint by_rows=True):
         self.set(z, None, a)
         self.fn = activation
         self.p.forward.activation = ACTIVATIONS[kind]
         self.p.forward.alpha = alpha
+        if not by_rows:
+            self.set_parts(z, None, a)
 
 
 cdef class SumOfParts(_RowMap):
@@ -114,12 +143,14 @@ cdef class SumOfParts(_RowMap):
 
 
 cdef class ActivationGradient(_RowMap):
-    """dz = da * activation'(a), the derivative taken from the output a."""
+    """dz = da * activation'(a), the derivative taken from a: the output, or the input for those in FROM_INPUT."""
 
-    def __init__(self, cnp.ndarray da, cnp.ndarray a, cnp.ndarray dz, str kind, double alpha=0):
+    def __init__(self, cnp.ndarray da, cnp.ndarray a, cnp.ndarray dz, str kind, double alpha=0, bint by_rows=True):
         self.set(da, a, dz)
         self.fn = activation_gradient
-        self.p.backward.output = self.p.y.data
+        if not by_rows:
+            self.set_parts(da, a, dz)
+        self.p.backward.saved = self.p.y.data
         self.p.backward.stride = self.p.y.rs
         self.p.backward.activation = ACTIVATIONS[kind]
         self.p.backward.alpha = alpha

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _memory, _ops, _rows
+from .._core import _dense, _kernels, _memory, _ops, _rows
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -191,7 +191,7 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
             return _rows.Loss(kernel, inputs[0], inputs[1], *outputs)
         case "loss_gradient":
             return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0])
-        case "metric" if kernel in _rows.METRICS:
+        case "metric" if kernel in _kernels.METRICS:
             return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
         case "metric":
             return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])

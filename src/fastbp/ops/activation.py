@@ -6,28 +6,26 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import TRANSCENDENTAL, Array, as_rows, output, real, rows_of
+from fastbp.ops.edge import TRANSCENDENTAL, Array, as_rows, finished, like, output, real, rows_of, together
 
 
 def _elementwise(kind: str, x: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
     x = real("x", x)
-    out = output(out, x.shape, x.dtype, in_place=x)
+    target = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
-        rows = as_rows(out)
-        run_op(_rows.Activation(rows_of(x), rows, kind, alpha), len(rows), TRANSCENDENTAL * float(x.size))
-    return out
+        x, flat = together(x, target)
+        run_op(_rows.Activation(x, flat, kind, alpha, False), 1, TRANSCENDENTAL * float(x.size))
+    return finished(target, out)
 
 
 def _elementwise_backward(kind: str, dy: ArrayLike, y: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
     dy = real("dy", dy)
-    y = real("y", y, dy.dtype)
-    if y.shape != dy.shape:
-        raise ValueError(f"expected y with the shape of dy, {dy.shape}, got {y.shape}")
-    out = output(out, dy.shape, dy.dtype, y, in_place=dy)
+    y = like("y", y, dy, "dy")
+    target = output(out, dy.shape, dy.dtype, y, in_place=dy)
     if dy.size:
-        rows = as_rows(out)
-        run_op(_rows.ActivationGradient(rows_of(dy), rows_of(y), rows, kind, alpha), len(rows), 4.0 * dy.size)
-    return out
+        dy, y, flat = together(dy, y, target)
+        run_op(_rows.ActivationGradient(dy, y, flat, kind, alpha, False), 1, 4.0 * dy.size)
+    return finished(target, out)
 
 
 def _slope(negative_slope: float) -> float:
@@ -177,11 +175,11 @@ def softmax(x: ArrayLike, out: Array | None = None) -> Array:
            [1. , 0. ]])
     """
     x = real("x", x)
-    out = output(out, x.shape, x.dtype, in_place=x)
+    target = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
-        rows = as_rows(out)
+        rows = as_rows(target)
         run_op(_rows.Softmax(rows_of(x), rows), len(rows), TRANSCENDENTAL * float(x.size))
-    return out
+    return finished(target, out)
 
 
 def softmax_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -194,11 +192,9 @@ def softmax_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> A
     array([[ 0.25, -0.25]])
     """
     dy = real("dy", dy)
-    y = real("y", y, dy.dtype)
-    if y.shape != dy.shape:
-        raise ValueError(f"expected y with the shape of dy, {dy.shape}, got {y.shape}")
-    out = output(out, dy.shape, dy.dtype, y, in_place=dy)
+    y = like("y", y, dy, "dy")
+    target = output(out, dy.shape, dy.dtype, y, in_place=dy)
     if dy.size:
-        rows = as_rows(out)
+        rows = as_rows(target)
         run_op(_rows.SoftmaxGradient(rows_of(dy), rows_of(y), rows), len(rows), 4.0 * dy.size)
-    return out
+    return finished(target, out)

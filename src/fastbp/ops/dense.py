@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _dense, _ops
+from fastbp._core import _dense, _kernels
 from fastbp._core._program import run_op
 from fastbp.ops.activation import softmax
-from fastbp.ops.edge import Array, matrix, output, real, row_major
+from fastbp.ops.edge import Array, finished, matrix, output, real, row_major
 
 
 def dense(
@@ -48,13 +48,15 @@ def dense(
         if b.shape != w.shape[1:]:
             raise ValueError(f"expected b with shape {w.shape[1:]}, got {b.shape}")
         b = np.ascontiguousarray(b)
-    if activation not in _ops.ACTIVATIONS and activation != "softmax":
-        raise ValueError(f"expected activation as one of {', '.join(_ops.ACTIVATIONS)}, softmax, got {activation!r}")
-    out = output(out, (x.shape[0], w.shape[1]), x.dtype, x, w, b)
+    if activation not in _kernels.ACTIVATIONS and activation != "softmax":
+        raise ValueError(f"expected activation as one of {', '.join(_kernels.ACTIVATIONS)}, softmax, got {activation!r}")
+    target = output(out, (x.shape[0], w.shape[1]), x.dtype, x, w, b)
     elementwise = "linear" if activation == "softmax" else activation
     alpha = 0.2 if activation == "leaky_relu" else 0.0
-    run_op(_dense.Dense(x, w, b, out, elementwise, alpha), len(x), 2.0 * x.size * w.shape[1])
-    return softmax(out, out=out) if activation == "softmax" else out
+    run_op(_dense.Dense(x, w, b, target, elementwise, alpha), len(x), 2.0 * x.size * w.shape[1])
+    if activation == "softmax":
+        softmax(target, out=target)
+    return finished(target, out)
 
 
 def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Array:
@@ -87,9 +89,9 @@ def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Array:
     """
     a = matrix("a", a)
     b = matrix("b", b, a.dtype, rows=a.shape[1])
-    out = output(out, (a.shape[0], b.shape[1]), a.dtype, a, b)
-    run_op(_dense.Matmul(a, b, out), a.shape[1], 2.0 * a.size * b.shape[1])
-    return out
+    target = output(out, (a.shape[0], b.shape[1]), a.dtype, a, b)
+    run_op(_dense.Matmul(a, b, target), a.shape[1], 2.0 * a.size * b.shape[1])
+    return finished(target, out)
 
 
 def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Array, Array, Array]:

@@ -1,0 +1,30 @@
+// Floor 0. The families of functions that a number chooses between: one row a member. Enumerators, names and dispatch are
+// made from these lists; Python reads the names from here too.
+
+#ifndef FBP_FAMILIES_H
+#define FBP_FAMILIES_H
+
+// ROW(name, what the derivative is taken from)
+#define FBP_ACTIVATIONS(ROW)   \
+    ROW(linear, OUTPUT)        \
+    ROW(relu, OUTPUT)          \
+    ROW(leaky_relu, OUTPUT)    \
+    ROW(sigmoid, OUTPUT)       \
+    ROW(tanh, OUTPUT)
+
+// Means over the columns of a row, ROW(name); and the losses that see a row as a whole.
+#define FBP_MEAN_LOSSES(ROW)         \
+    ROW(mean_squared_error)          \
+    ROW(mean_absolute_error)         \
+    ROW(binary_crossentropy)         \
+    ROW(binary_crossentropy_logits)
+#define FBP_ROW_LOSSES(ROW)          \
+    ROW(categorical_crossentropy)    \
+    ROW(categorical_crossentropy_logits)
+
+#define FBP_METRICS(ROW) ROW(binary_accuracy) ROW(categorical_accuracy)
+
+// ROW(name, arrays of state)
+#define FBP_UPDATES(ROW) ROW(sgd, 0) ROW(momentum, 1) ROW(nesterov, 1) ROW(adam, 2)
+
+#endif

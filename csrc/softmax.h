@@ -1,0 +1,62 @@
+// Floor 0. Softmax along rows, forward and backward, and the sum of exponentials that the cross-entropies share.
+
+#ifndef FBP_SOFTMAX_ONCE
+#define FBP_SOFTMAX_ONCE
+#define EACH_GROUP(j, cols) for (fbp_size j = 0; j < (cols); j += GROUP_LANES)
+#endif
+
+FBP_INLINE real OP(log_of)(real x) { return vlog(vset(x))[0]; }
+
+// y = exp(z - max z) where y is given; *largest = max z; returns the sum of the exponentials.
+FBP_INLINE real OP(exp_row)(fbp_size cols, const real *z, real *y, real *largest) {
+    group top = OP(group_of)((real)-INFINITY), sum = OP(group_of)(0);
+    EACH_GROUP(j, cols) {
+        const group x = OP(group_load)(z + j, cols - j, (real)-INFINITY);
+        EACH_PART top.v[g] = vmax(x.v[g], top.v[g]);
+    }
+    *largest = OP(group_max)(top);
+    const vreal shift = vset(*largest);
+    EACH_GROUP(j, cols) {
+        group x = OP(group_load)(z + j, cols - j, (real)-INFINITY);
+        EACH_PART x.v[g] = vexp(x.v[g] - shift);
+        if (cols - j < GROUP_LANES) {  // -inf - -inf is NaN in lanes that are not there
+            EACH_PART x.v[g] = vselect(OP(lanes_before)(cols - j - g * LANES), x.v[g], vset(0));
+        }
+        EACH_PART sum.v[g] += x.v[g];
+        if (y) OP(group_store)(y + j, x, cols - j);
+    }
+    return OP(group_sum)(sum);
+}
+
+static void OP(softmax)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride) {
+    for (fbp_size i = 0; i < rows; i++) {
+        real largest, *out = (real *)y + i * y_stride;
+        const vreal sum = vset(OP(exp_row)(cols, (const real *)x + i * x_stride, out, &largest));
+        EACH_GROUP(j, cols) {
+            group e = OP(group_load)(out + j, cols - j, 0);
+            EACH_PART e.v[g] /= sum;
+            OP(group_store)(out + j, e, cols - j);
+        }
+    }
+}
+
+// dx = y (dy - sum(dy y))
+static void OP(softmax_backward)(fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y,
+                                 fbp_size y_stride, void *dx, fbp_size dx_stride) {
+    for (fbp_size i = 0; i < rows; i++) {
+        const real *d = (const real *)dy + i * dy_stride, *p = (const real *)y + i * y_stride;
+        real *out = (real *)dx + i * dx_stride;
+        group dot = OP(group_of)(0);
+        EACH_GROUP(j, cols) {
+            const group a = OP(group_load)(d + j, cols - j, 0), b = OP(group_load)(p + j, cols - j, 0);
+            EACH_PART dot.v[g] = vfma(a.v[g], b.v[g], dot.v[g]);
+        }
+        const vreal mean = vset(OP(group_sum)(dot));
+        EACH_GROUP(j, cols) {
+            group a = OP(group_load)(d + j, cols - j, 0);
+            const group b = OP(group_load)(p + j, cols - j, 0);
+            EACH_PART a.v[g] = b.v[g] * (a.v[g] - mean);
+            OP(group_store)(out + j, a, cols - j);
+        }
+    }
+}

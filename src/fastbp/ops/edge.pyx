@@ -1,0 +1,191 @@
+# Floor 2. The edge of the functional ops: what comes in is checked here once, and used where it lies if it can be.
+#
+# Design
+# (a) Compiled, because a NumPy function takes a microsecond for a small array, and all that we may add has to fit in one
+#     more. What is usual is decided by flags; everything else goes through _converted.
+# (b) An input may be anything that NumPy or DLPack can see as an array without a copy; reals in any strides stay where
+#     they are. What is not float32 or float64 is converted once, to float64.
+# (c) `output` gives an array whose rows are contiguous, as kernels need them. If the caller's own has other strides it is
+#     another one, and `finished` copies it over; `finished` also makes a scalar of an array without axes, as NumPy does.
+
+cimport numpy as cnp
+
+import numpy as np
+
+from fastbp._core import _memory
+
+cnp.import_array()
+
+TRANSCENDENTAL = 20  # operations that an exponential is worth
+
+cdef object FLOAT32 = np.dtype(np.float32)
+cdef object FLOAT64 = np.dtype(np.float64)
+REALS = (FLOAT32, FLOAT64)
+Array = np.ndarray  # for annotations; edge.pyi says more
+
+
+# ---- inputs ----------------------------------------------------------------------------------------------------------
+
+cdef bint is_real(cnp.ndarray a) noexcept:
+    cdef int kind = cnp.PyArray_TYPE(a)
+    return kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64
+
+
+# Whether kernels can read the array where it lies: native, aligned, strides of whole elements.
+cdef bint is_readable(cnp.ndarray a) noexcept:
+    cdef int axis
+    if not is_real(a) or not cnp.PyArray_ISBEHAVED_RO(a):
+        return False
+    if cnp.PyArray_CHKFLAGS(a, cnp.NPY_ARRAY_C_CONTIGUOUS):
+        return True
+    for axis in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_STRIDE(a, axis) % cnp.PyArray_ITEMSIZE(a):
+            return False
+    return True
+
+
+cpdef cnp.ndarray real(str name, value, dtype=None):
+    """`value` as an array of a real type: of `dtype` if given, else its own, float64 for anything but a real."""
+    cdef cnp.ndarray array
+    if type(value) is cnp.ndarray:
+        array = <cnp.ndarray> value
+        if is_readable(array) and (dtype is None or array.dtype is dtype or array.dtype == dtype):
+            return array
+    return _converted(name, value, dtype)
+
+
+cdef cnp.ndarray _converted(str name, value, dtype):
+    cdef cnp.ndarray array = _as_array(name, value)
+    kind = array.dtype.kind
+    if kind not in "fiub" or array.dtype.itemsize > 8:
+        raise TypeError(f"expected {name} of real numbers, got dtype {array.dtype}")
+    if not is_real(array):
+        return array.astype(dtype or FLOAT64)
+    if dtype is not None and array.dtype != dtype:
+        raise TypeError(f"expected {name} of dtype {dtype}, as the other arrays, got {array.dtype}")
+    if is_readable(array):
+        return array
+    # of another byte order, misaligned, or with strides that are no whole elements
+    return array.astype(array.dtype.newbyteorder("="), order="C")
+
+
+# The array itself, or what NumPy or DLPack sees of the value; a copy only of things that are no arrays (lists).
+cdef cnp.ndarray _as_array(str name, value):
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        kind = type(value).__name__
+        raise TypeError(f"expected {name} as an array of real numbers, got {kind}: {error}") from error
+
+
+def matrix(str name, value, dtype=None, rows=None, columns=None):
+    """`value` as a matrix of a real type, of so many rows and columns where they are given."""
+    cdef cnp.ndarray array = real(name, value, dtype)
+    if cnp.PyArray_NDIM(array) == 2:
+        if rows is None or cnp.PyArray_DIM(array, 0) == rows:
+            if columns is None or cnp.PyArray_DIM(array, 1) == columns:
+                return array
+    shape = (<object> array).shape
+    want = f"({'rows' if rows is None else rows}, {'columns' if columns is None else columns})"
+    raise ValueError(f"expected {name} with shape {want}, got {shape}")
+
+
+def like(str name, value, cnp.ndarray other not None, str other_name):
+    """`value` as an array of the dtype and shape of another."""
+    cdef cnp.ndarray array = real(name, value, other.dtype)
+    if not cnp.PyArray_SAMESHAPE(array, other):
+        shape, want = (<object> array).shape, (<object> other).shape
+        raise ValueError(f"expected {name} with the shape of {other_name}, {want}, got {shape}")
+    return array
+
+
+def row_major(cnp.ndarray array not None):
+    """The array itself if its rows are contiguous, else a copy."""
+    return array if rows_are_contiguous(array) else cnp.PyArray_GETCONTIGUOUS(array)
+
+
+def rows_of(cnp.ndarray x not None):
+    """x as a matrix of rows along its last axis, without a copy where rows are contiguous."""
+    return row_major(as_rows(x))
+
+
+def together(*arrays):
+    """The arrays as they are if all are C-contiguous, else each as a matrix of rows, for an elementwise op."""
+    cdef cnp.ndarray array
+    for array in arrays:
+        if not cnp.PyArray_IS_C_CONTIGUOUS(array):
+            return tuple([rows_of(array) for array in arrays])
+    return arrays
+
+
+# ---- outputs ---------------------------------------------------------------------------------------------------------
+
+# Whether a kernel can walk the array row by row: neighbours in a row are neighbours in memory.
+cdef bint rows_are_contiguous(cnp.ndarray a) noexcept:
+    cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(a)
+    if cnp.PyArray_CHKFLAGS(a, cnp.NPY_ARRAY_C_CONTIGUOUS):
+        return True
+    if cnp.PyArray_NDIM(a) != 2 or cnp.PyArray_STRIDE(a, 1) != size:
+        return False
+    return cnp.PyArray_STRIDE(a, 0) >= cnp.PyArray_DIM(a, 1) * size and cnp.PyArray_STRIDE(a, 0) % size == 0
+
+
+def output(out, tuple shape, dtype, *inputs, in_place=None):
+    """Where to write a result: `out`, checked, if its rows are contiguous, else a new array.
+
+    `out` may be exactly `in_place`; it may not overlap another input.
+    """
+    cdef cnp.ndarray array
+    if out is None:
+        return np.empty(shape, dtype)
+    array = _writeable(out)
+    if array.dtype != dtype or (<object> array).shape != shape:
+        raise ValueError(f"expected out as a {dtype} array of shape {shape}, got {array.dtype} {(<object> array).shape}")
+    for other in inputs:
+        if other is not None and _memory.overlap(array, other):
+            raise ValueError("expected out not to overlap an input")
+    if in_place is not None and array is not in_place and _memory.overlap(array, in_place):
+        if not is_same_view(array, in_place):
+            raise ValueError("expected out not to overlap an input, or to be exactly the one it may replace")
+    return array if rows_are_contiguous(array) and is_readable(array) else np.empty(shape, dtype)
+
+
+# Whether two arrays of one shape and dtype have each element in the same place.
+cdef bint is_same_view(cnp.ndarray a, cnp.ndarray b):
+    return cnp.PyArray_DATA(a) == cnp.PyArray_DATA(b) and (<object> a).strides == (<object> b).strides
+
+
+cdef cnp.ndarray _writeable(out):
+    cdef cnp.ndarray array
+    if isinstance(out, cnp.ndarray):
+        array = <cnp.ndarray> out
+    elif hasattr(out, "__array__") or hasattr(out, "__dlpack__"):
+        array = _as_array("out", out)
+    else:
+        raise ValueError(f"expected out as an array, got {type(out).__name__}")
+    if not cnp.PyArray_ISWRITEABLE(array):
+        raise ValueError("expected out to be writeable, got a read-only array")
+    return array
+
+
+def finished(cnp.ndarray written not None, out):
+    """What a function returns that wrote to `output(out, ...)`."""
+    if out is None:
+        return written if cnp.PyArray_NDIM(written) else written[()]
+    if written is not out:
+        array = _writeable(out)
+        if not np.may_share_memory(written, array):
+            array[...] = written
+    return out
+
+
+def as_rows(cnp.ndarray out not None):
+    """`out` as a matrix, never a copy."""
+    cdef int axes = cnp.PyArray_NDIM(out)
+    if axes == 2:
+        return out
+    if axes < 2:
+        return out.reshape(1, -1)
+    return out.view().reshape(-1, cnp.PyArray_DIM(out, axes - 1))
