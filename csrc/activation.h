@@ -72,6 +72,19 @@ static void OP(activation_forward)(const void *arguments, fbp_size i, fbp_size j
     }
 }
 
+static void OP(column_forward)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
+                               const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
+    const fbp_column_forward *args = arguments;
+    const real *bias = args->bias ? (const real *)args->bias + i : NULL;
+    for (fbp_size r = 0; bias && r < rows; r++) {
+        const real *from = (const real *)src + r * src_stride;
+        real *to = (real *)dst + r * dst_stride;
+        for (fbp_size q = 0; q < cols; q++) to[q] = from[q] + bias[r];
+    }
+    if (bias) src = dst, src_stride = dst_stride;
+    OP(activation_forward)(&args->forward, i, j, rows, cols, src, src_stride, dst, dst_stride);
+}
+
 static void OP(activation_backward)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
                                     const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
     const fbp_activation_backward *args = arguments;

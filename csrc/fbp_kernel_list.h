@@ -8,6 +8,9 @@ FBP_KERNEL(fbp_size, gemm_scratch, (fbp_size m, fbp_size n, fbp_size k))
 FBP_KERNEL(void, activation_forward,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
+FBP_KERNEL(void, column_forward,
+           (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+            fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(void, activation_backward,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))

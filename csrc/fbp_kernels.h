@@ -66,6 +66,12 @@ typedef struct {
     double alpha;  // leaky_relu: the slope below zero
 } fbp_activation_forward;
 
+// dst = activation(src + bias), where each row has its own bias: samples stand in columns.
+typedef struct {
+    const void *bias;  // (rows,) or NULL
+    fbp_activation_forward forward;
+} fbp_column_forward;
+
 // dst = src * activation'(.), the derivative taken from the activation's output, or from its input
 typedef struct {
     const void *saved;  // (rows, cols)

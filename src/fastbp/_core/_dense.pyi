@@ -54,6 +54,11 @@ class WeightGradient(_Product):
 class Matmul(_Product):
     def __init__(self, a: Array, b: Array, c: Array) -> None: ...
 
+class ColumnDense(_Product):
+    def __init__(
+        self, w: Array, x: Array, b: Array | None, z: Array, activation: str = "linear", alpha: float = 0
+    ) -> None: ...
+
 class BiasGradient(Op):
     def __init__(self, dz: Array, db: Array | None = None, rule: Rule | None = None) -> None: ...
 

@@ -67,6 +67,7 @@ cdef enum:           # of the border of a part of c
 cdef enum:           # what is done to a product in L1
     FINISH_NOTHING
     FINISH_FORWARD
+    FINISH_COLUMNS
     FINISH_BACKWARD
     FINISH_UPDATE
 
@@ -79,6 +80,7 @@ cdef struct Product:              # c = finish(start + a @ b)
     bint in_parts                 # a share is a part of c, or else its rows of the batch
     int finish
     fbp_activation_forward forward
+    fbp_column_forward columns
     fbp_activation_backward backward
     fbp_update update
 
@@ -99,6 +101,9 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
     if p.finish == FINISH_FORWARD:
         g.finish = p.kernels.activation_forward
         g.finish_args = &p.forward
+    elif p.finish == FINISH_COLUMNS:
+        g.finish = p.kernels.column_forward
+        g.finish_args = &p.columns
     elif p.finish == FINISH_BACKWARD:
         g.finish = p.kernels.activation_backward
         g.finish_args = &p.backward
@@ -260,6 +265,25 @@ cdef class Matmul(_Product):
         self.arrays = (a, b, c)
         self.kernels = kernels_of(type_code(c))
         self.set(view_of(a), view_of(b), view_of(c), NOTHING)
+
+
+cdef class ColumnDense(_Product):
+    """z = activation(w @ x + b), samples in columns.
+
+    w (fan_out, fan_in), x (fan_in, batch), any strides; b (fan_out,) or None; z (fan_out, batch), rows contiguous.
+    """
+
+    def __init__(self, cnp.ndarray w, cnp.ndarray x, cnp.ndarray b, cnp.ndarray z, str activation="linear",
+                 double alpha=0):
+        self.by_rows = False
+        self.arrays = (w, x, b, z)
+        self.kernels = kernels_of(type_code(z))
+        self.set(view_of(w), view_of(x), view_of(z), NOTHING)
+        if b is not None or activation != "linear":
+            self.p.finish = FINISH_COLUMNS
+            self.p.columns.bias = NULL if b is None else cnp.PyArray_DATA(b)
+            self.p.columns.forward.activation = ACTIVATIONS[activation]
+            self.p.columns.forward.alpha = alpha
 
 
 def depth(dtype):

@@ -43,6 +43,10 @@ cdef extern from "fbp_kernels.h" nogil:
         fbp_activation activation
         double alpha
 
+    ctypedef struct fbp_column_forward:
+        const void* bias
+        fbp_activation_forward forward
+
     ctypedef struct fbp_activation_backward:
         const void* saved
         fbp_size stride
@@ -100,6 +104,7 @@ cdef extern from "fbp_kernels.h" nogil:
                      void* scratch) noexcept nogil
         fbp_size (*gemm_scratch)(fbp_size m, fbp_size n, fbp_size k) noexcept nogil
         fbp_block_fn activation_forward
+        fbp_block_fn column_forward
         fbp_block_fn activation_backward
         fbp_block_fn update
         fbp_block_fn update_prefetch

@@ -104,7 +104,8 @@ cdef class _RowMap(Op):
     cdef void set_parts(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray out):
         self.by_rows = False
         self.p.in_parts = True
-        if cnp.PyArray_IS_C_CONTIGUOUS(x) and cnp.PyArray_IS_C_CONTIGUOUS(out):
+        cdef bint flat = cnp.PyArray_IS_C_CONTIGUOUS(x) and cnp.PyArray_IS_C_CONTIGUOUS(out)
+        if flat and (y is None or cnp.PyArray_IS_C_CONTIGUOUS(y)):
             self.p.x, self.p.out = flat_view(x), flat_view(out)
             self.p.y = no_view() if y is None else flat_view(y)
         if cnp.PyArray_NBYTES(out) >= STREAMED_BYTES and self.p.out.data != self.p.x.data \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,24 +13,39 @@ from fastbp.ops.activation import softmax
 from fastbp.ops.edge import Array, finished, matrix, output, real, row_major
 
 
+# Activations that see all units of a sample.
+ALONG_UNITS = {"softmax": softmax}
+
+
 def dense(
-    x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, activation: str = "linear", out: Array | None = None
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    activation: str = "linear",
+    sample_axis: int = 0,
+    out: Array | None = None,
 ) -> Array:
-    """Output of a dense layer, activation(x @ w + b).
+    """Output of a dense layer, activation(x @ w + b); with samples in columns, activation(w @ x + b).
 
     Parameters
     ----------
     x : array_like, shape (batch, fan_in)
-        float32 or float64, any strides.
+        float32 or float64, any strides. With samples in columns (fan_in, batch), as textbooks write Z = W A + b.
     w : array_like, shape (fan_in, fan_out)
+        With samples in columns (fan_out, fan_in). Neither convention costs a copy.
     b : array_like, shape (fan_out,), optional
-    activation : {"linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"}
+        With samples in columns also (fan_out, 1).
+    activation : str
+        A name of an elementwise activation, "softmax" or "log_softmax", with its default parameters.
+    sample_axis : {0, 1}
+        The axis of x along which samples stand: 0, one in each row; 1, one in each column.
     out : ndarray, shape (batch, fan_out), optional
-        Where to write; may not overlap an input.
+        Where to write; may not overlap an input. With samples in columns (fan_out, batch).
 
     Returns
     -------
     ndarray, shape (batch, fan_out)
+        With samples in columns (fan_out, batch).
 
     Raises
     ------
@@ -40,23 +57,43 @@ def dense(
     >>> import numpy as np, fastbp as fb
     >>> fb.ops.dense(np.array([[1.0, -2.0]]), np.eye(2), np.zeros(2), "relu")
     array([[1., 0.]])
+    >>> fb.ops.dense(np.array([[1.0], [-2.0]]), np.eye(2), np.zeros((2, 1)), "relu", sample_axis=1)
+    array([[1.],
+           [0.]])
     """
-    x = matrix("x", x)
-    w = matrix("w", w, x.dtype, rows=x.shape[1])
+    x, columns = matrix("x", x), _in_columns(sample_axis)
+    fan_in, batch = x.shape if columns else x.shape[::-1]
+    w = matrix("w", w, x.dtype, columns=fan_in) if columns else matrix("w", w, x.dtype, rows=fan_in)
+    fan_out = w.shape[0] if columns else w.shape[1]
     if b is not None:
-        b = real("b", b, x.dtype)
-        if b.shape != w.shape[1:]:
-            raise ValueError(f"expected b with shape {w.shape[1:]}, got {b.shape}")
-        b = np.ascontiguousarray(b)
-    if activation not in _kernels.ACTIVATIONS and activation != "softmax":
-        raise ValueError(f"expected activation as one of {', '.join(_kernels.ACTIVATIONS)}, softmax, got {activation!r}")
-    target = output(out, (x.shape[0], w.shape[1]), x.dtype, x, w, b)
-    elementwise = "linear" if activation == "softmax" else activation
+        b = _bias(b, fan_out, columns, x.dtype)
+    if activation not in _kernels.ACTIVATIONS and activation not in ALONG_UNITS:
+        known = ", ".join((*_kernels.ACTIVATIONS, *ALONG_UNITS))
+        raise ValueError(f"expected activation as one of {known}, got {activation!r}")
+    target = output(out, (fan_out, batch) if columns else (batch, fan_out), x.dtype, x, w, b)
+    elementwise = "linear" if activation in ALONG_UNITS else activation
     alpha = 0.2 if activation == "leaky_relu" else 0.0
-    run_op(_dense.Dense(x, w, b, target, elementwise, alpha), len(x), 2.0 * x.size * w.shape[1])
-    if activation == "softmax":
-        softmax(target, out=target)
+    work = 2.0 * x.size * fan_out
+    if columns:
+        run_op(_dense.ColumnDense(w, x, b, target, elementwise, alpha), fan_in, work)
+    else:
+        run_op(_dense.Dense(x, w, b, target, elementwise, alpha), batch, work)
+    if activation in ALONG_UNITS:
+        ALONG_UNITS[activation](target, out=target)
     return finished(target, out)
+
+
+def _in_columns(sample_axis: int) -> bool:
+    if sample_axis not in (0, 1):
+        raise ValueError(f"expected sample_axis as 0 or 1, got {sample_axis!r}")
+    return sample_axis == 1
+
+
+def _bias(b: ArrayLike, fan_out: int, columns: bool, dtype: np.dtype[Any]) -> Array:
+    bias = real("b", b, dtype)
+    if bias.shape != (fan_out,) and not (columns and bias.shape == (fan_out, 1)):
+        raise ValueError(f"expected b with shape ({fan_out},){f' or ({fan_out}, 1)' if columns else ''}, got {bias.shape}")
+    return np.ascontiguousarray(bias.reshape(-1))
 
 
 def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Array:
@@ -94,8 +131,8 @@ def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Array:
     return finished(target, out)
 
 
-def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Array, Array, Array]:
-    """Gradients of z = x @ w + b.
+def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike, sample_axis: int = 0) -> tuple[Array, Array, Array]:
+    """Gradients of z = x @ w + b, or of z = w @ x + b if samples stand in columns.
 
     Parameters
     ----------
@@ -103,11 +140,14 @@ def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Array, Ar
         Gradient of the loss with respect to z.
     x : array_like, shape (batch, fan_in)
     w : array_like, shape (fan_in, fan_out)
+    sample_axis : {0, 1}
+        With 1, samples in columns, all of these are transposed, as for `dense`.
 
     Returns
     -------
     dx, dw, db : ndarray
-        dz @ w.T, x.T @ dz and dz.sum(axis=0), of the shapes of x, w and (fan_out,).
+        dz @ w.T, x.T @ dz and dz.sum(axis=0), of the shapes of x, w and (fan_out,). With samples in columns w.T @ dz,
+        dz @ x.T and dz.sum(axis=1).
 
     Raises
     ------
@@ -122,6 +162,10 @@ def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike) -> tuple[Array, Ar
     ((3, 4), (4, 2), array([3., 3.]))
     """
     dz = matrix("dz", dz)
+    if _in_columns(sample_axis):
+        x = matrix("x", x, dz.dtype, columns=dz.shape[1])
+        w = matrix("w", w, dz.dtype, rows=dz.shape[0], columns=x.shape[0])
+        return matmul(w.T, dz), matmul(dz, x.T), row_sum(dz)
     x = matrix("x", x, dz.dtype, rows=dz.shape[0])
     w = matrix("w", w, dz.dtype, rows=x.shape[1], columns=dz.shape[1])
     return matmul(dz, w.T), matmul(x.T, dz), column_sum(dz)

@@ -1,0 +1,195 @@
+"""What every function of fastbp.ops promises, tried on each: out=, strides, overlaps, and where arrays come from.
+
+A function is called with the arrays of its row in tests/references.py, so a new function is tried here too.
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from references import ROWS, Draw
+
+import fastbp as fb
+from fastbp.ops import edge
+
+DTYPES = ("float32", "float64")
+KEYWORDS = {"adam": {"step": 3}}  # what a function needs beside its row's arrays
+
+
+def row_of(name):
+    """The row of a function: its own, or the first of its kinds."""
+    return ROWS.get(name) or next(row for key, row in ROWS.items() if key.split(",")[0].split(" ")[0] == name)
+
+
+def size_of(name):
+    return next(size for size in row_of(name).sizes if min(size) > 2)
+
+
+def arguments_of(name, dtype="float32", size=None):
+    """Arrays for a call, of a size from the row."""
+    arrays = row_of(name).inputs(Draw(3), *(size or size_of(name)))
+    return [a.astype(dtype) if a.dtype.kind == "f" else a for a in arrays]
+
+
+def call(name, arrays, **keywords):
+    return getattr(fb.ops, name)(*arrays, **KEYWORDS.get(name, {}), **keywords)
+
+
+def results(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+def same_bits(these, those):
+    return all(
+        np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in zip(results(these), results(those), strict=True)
+    )
+
+
+def written(name, arrays):
+    """The result that goes to `out`."""
+    return next(r for r in reversed(results(call(name, arrays))) if isinstance(r, np.ndarray))
+
+
+FUNCTIONS = sorted(fb.ops.__all__)
+WITH_OUT = [name for name in FUNCTIONS if "out" in inspect.signature(getattr(fb.ops, name)).parameters]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_row_of_a_function_calls_it(name):
+    for result in results(call(name, arguments_of(name))):
+        assert np.size(result)
+
+
+# ---- out=
+
+
+@pytest.mark.parametrize("name", WITH_OUT)
+@pytest.mark.parametrize("layout", ["rows apart", "columns apart", "Fortran", "reversed"])
+def test_out_of_any_strides_gets_the_same_bits_and_nothing_beside_it_changes(name, layout):
+    arrays = arguments_of(name)
+    want = written(name, arrays)
+    shape = want.shape if want.ndim == 2 else (1, *want.shape)
+    block = np.full((2 * shape[0] + 1, 2 * shape[1] + 3), 77, want.dtype)
+    out = {
+        "rows apart": lambda: block[: 2 * shape[0] : 2, : shape[1]],
+        "columns apart": lambda: block[: shape[0], : 2 * shape[1] : 2],
+        "Fortran": lambda: block.reshape(-1)[: shape[0] * shape[1]].reshape(shape[::-1]).T,
+        "reversed": lambda: block[shape[0] - 1 :: -1, shape[1] - 1 :: -1],
+    }[layout]()
+    out = out[0] if want.ndim == 1 else out
+    got = call(name, arrays, out=out)
+    assert any(result is out for result in results(got))
+    assert out.tobytes() == want.tobytes()
+    out[...] = 77
+    assert (block == 77).all()
+
+
+@pytest.mark.parametrize("name", WITH_OUT)
+def test_an_out_that_does_not_fit_is_refused_and_says_what_was_expected(name):
+    arrays = arguments_of(name)
+    want = written(name, arrays)
+    read_only = np.zeros_like(want)
+    read_only.flags.writeable = False
+    other = "float64" if want.dtype == np.float32 else "float32"
+    wrong = [
+        (np.zeros((*want.shape[:-1], want.shape[-1] + 1), want.dtype), r"expected out .*shape"),
+        (np.zeros(want.shape, other), f"expected out .*{want.dtype}"),
+        (read_only, "expected out to be writeable, got a read-only array"),
+        (want.tolist(), "expected out as an array, got list"),
+    ]
+    for out, says in wrong:
+        with pytest.raises((TypeError, ValueError), match=says):
+            call(name, arrays, out=out)
+
+
+@st.composite
+def view(draw, block, shape):
+    """A view of this shape somewhere in the block, with any small steps."""
+    if len(shape) == 1:
+        return draw(view(block, (1, *shape)))[0]
+    flipped = draw(st.booleans())
+    base = block.T if flipped else block
+    places = []
+    for n, room in zip(shape, base.shape, strict=True):
+        step = draw(st.sampled_from([1, 1, 1, 2, 3]))
+        start = draw(st.integers(0, room - n * step))
+        places.append(slice(start, start + n * step, step))
+    down, across = draw(st.sampled_from([1, 1, -1])), draw(st.sampled_from([1, 1, -1]))
+    return base[tuple(places)][::down, ::across]
+
+
+@given(st.data(), st.sampled_from(WITH_OUT), st.sampled_from(DTYPES))
+@settings(max_examples=300, deadline=None)
+def test_views_of_one_block_give_the_right_answer_or_an_error_and_nothing_else_changes(data, name, dtype):
+    size = [data.draw(st.integers(1, 9)) for _ in size_of(name)]
+    drawn = arguments_of(name, dtype, size)
+    block = Draw(1).probability(32, 33).astype(dtype)
+    arrays = [data.draw(view(block, a.shape)) if a.dtype.kind == "f" and a.ndim in (1, 2) else a for a in drawn]
+    want = written(name, [a.copy() for a in arrays])
+    out = data.draw(view(block, want.shape))
+    before, elsewhere = block.copy(), np.ones(block.shape, bool)
+    twin(elsewhere, block, out)[...] = False
+    try:
+        call(name, arrays, out=out)
+    except ValueError:
+        elsewhere[...] = True
+    else:
+        assert out.tobytes() == want.tobytes()
+    assert block[elsewhere].tobytes() == before[elsewhere].tobytes(), "something else was written"
+
+
+def twin(other, block, view):
+    """The view of another array, of the block's shape, that is where `view` is in the block."""
+    at = (view.ctypes.data - block.ctypes.data) // block.itemsize
+    strides = [stride // block.itemsize * other.itemsize for stride in view.strides]
+    start = [at // block.shape[1], at % block.shape[1]]
+    return np.lib.stride_tricks.as_strided(other[start[0] :, start[1] :], view.shape, strides)
+
+
+# ---- where arrays come from
+
+
+class OnlyDlpack:
+    """An array of another library, which NumPy sees through DLPack alone."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("make", [OnlyDlpack, memoryview], ids=["DLPack", "buffer"])
+def test_arrays_of_other_libraries_are_read_where_they_lie(make):
+    x = Draw(0).normal(5, 7).astype("float32")
+    assert np.shares_memory(edge.real("x", make(x)), x)
+    assert same_bits(fb.ops.tanh(make(x)), fb.ops.tanh(x))
+    assert same_bits(fb.ops.matmul(make(x), make(x.T.copy())), fb.ops.matmul(x, x.T.copy()))
+
+
+def test_tensors_of_torch_work_without_a_copy_also_as_out():
+    torch = pytest.importorskip("torch")
+    x, out = torch.linspace(-2, 2, 12).reshape(3, 4), torch.empty(3, 4)
+    assert np.shares_memory(edge.real("x", x), x.numpy())
+    assert fb.ops.relu(x, out=out) is out
+    assert torch.equal(out, torch.relu(x))
+    with pytest.raises(TypeError, match=r"expected x as an array of real numbers, got Tensor: .*requires grad"):
+        fb.ops.relu(x.clone().requires_grad_())
+
+
+def test_arrays_of_jax_work_without_a_copy():
+    jax_numpy = pytest.importorskip("jax.numpy")
+    x = jax_numpy.linspace(-2, 2, 12).reshape(3, 4)
+    assert np.shares_memory(edge.real("x", x), np.asarray(x))
+    assert same_bits(fb.ops.relu(x), np.maximum(np.asarray(x), 0))
+
+
+@pytest.mark.parametrize("value", ["text", None, [[1], [1, 2]], 1j, np.array([object()]), {}])
+def test_what_is_no_array_of_real_numbers_is_a_type_error_that_names_the_argument(value):
+    with pytest.raises(TypeError, match="expected x "):
+        fb.ops.relu(value)
