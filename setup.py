@@ -49,8 +49,8 @@ class BuildKernels(build_ext):
     def build_extensions(self):
         openmp = self.openmp_flags()
         for extension in self.extensions:
-            extension.extra_compile_args += C_FLAGS + openmp + ["-Wno-unused-function"]
-            extension.extra_link_args += openmp
+            extension.extra_compile_args += [*C_FLAGS, *openmp, "-pthread", "-Wno-unused-function"]
+            extension.extra_link_args += [*openmp, "-pthread"]
         kernels = next(e for e in self.extensions if e.name.endswith("_kernels"))
         kernels.extra_objects += self.kernel_objects()
         super().build_extensions()

@@ -102,7 +102,7 @@ def matmul(s, a, b, out):
     return np.dot(a, b, out=out)
 
 
-def dense(s, x, w, b, activation, out):
+def dense(s, x, w, b, activation, sample_axis, out):
     assert activation == "relu", activation
     np.dot(x, w, out=out)
     out += b

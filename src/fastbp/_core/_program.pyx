@@ -33,7 +33,7 @@ cnp.import_array()
 cdef enum:
     SLICE_BITS = 20
     SPINS = 2000
-    WORK_PER_THREAD = 4_000_000   # some 40 us: to start a team and to wait for its last thread has to be worth it
+    WORK_PER_THREAD = 2_000_000   # some 20 us: to start a team and to wait for its last thread has to be worth it
 
 cdef struct Call:
     OpFn fn

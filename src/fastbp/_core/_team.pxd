@@ -17,7 +17,7 @@ cdef extern from "threads.h" nogil:
     int omp_get_max_threads()
     int FBP_HAS_OPENMP
 
-# Run by each of `size` threads at once, with its rank.
+# Run by the caller, rank 0, and by those of `size` - 1 other threads that come in time, each with its rank.
 ctypedef void (*TeamFn)(void* context, int rank) noexcept nogil
 
 cdef int team_size() noexcept

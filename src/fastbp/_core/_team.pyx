@@ -4,9 +4,9 @@
 # (a) The number of threads is looked up at each call, not kept: set_num_threads(), else FASTBP_NUM_THREADS, else what
 #     OpenMP would use now (OMP_NUM_THREADS, CPU affinity). A limit that threadpoolctl put on OpenMP after import is a
 #     ceiling over all of them.
-# (b) Threads come from OpenMP's own pool, so that they are shared with the other OpenMP users of the process.
-# (c) A forked child inherits the pool's bookkeeping without its threads and would wait for them for ever. Whether anybody
-#     in the process used the pool cannot be known, so a forked child runs on its one thread; results are the same bits.
+# (b) The threads are our own (pool.h says why); OpenMP is asked for its settings alone. They help and are not waited for:
+#     what they run is handed out in slices, and the caller does what nobody took.
+# (c) A forked child has none of the threads and makes its own.
 # (d) Without OpenMP at build time every team has one member.
 
 import os
@@ -15,12 +15,14 @@ import time
 import numpy as np
 
 from ._kernels cimport FBP_F32, kernels_of
-from cython.parallel cimport parallel, threadid
+
+cdef extern from "pool.h" nogil:
+    void fbp_run_team(TeamFn body, void* context, int size)
+    void fbp_forget_teams()
 
 cdef int _at_import = omp_get_max_threads()
 cdef int _from_environment = 0
 cdef int _requested = 0
-cdef bint _pool_lost = False
 
 
 def set_num_threads(n):
@@ -63,15 +65,11 @@ cdef int team_size() noexcept:
     cdef int wanted = _requested if _requested else limit
     if limit < _at_import:
         wanted = min(wanted, limit)
-    return 1 if _pool_lost or not FBP_HAS_OPENMP else wanted
+    return wanted if FBP_HAS_OPENMP else 1
 
 
 cdef void run_team(TeamFn body, void* context, int size) noexcept nogil:
-    if size == 1:
-        body(context, 0)
-        return
-    with parallel(num_threads=size):
-        body(context, threadid())
+    fbp_run_team(body, context, size)
 
 
 cdef void _fma_chains(void* context, int rank) noexcept nogil:
@@ -85,6 +83,7 @@ def fma_peak(int threads, double seconds=0.1):
     cdef double best = 0
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
+        flops[:] = 0
         start = time.perf_counter()
         with nogil:
             run_team(_fma_chains, &flops[0], threads)
@@ -106,8 +105,7 @@ def _checked(n, what):
 
 
 def _after_fork():
-    global _pool_lost
-    _pool_lost = True
+    fbp_forget_teams()
 
 
 def _read_environment():

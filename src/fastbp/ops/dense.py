@@ -92,7 +92,9 @@ def _in_columns(sample_axis: int) -> bool:
 def _bias(b: ArrayLike, fan_out: int, columns: bool, dtype: np.dtype[Any]) -> Array:
     bias = real("b", b, dtype)
     if bias.shape != (fan_out,) and not (columns and bias.shape == (fan_out, 1)):
-        raise ValueError(f"expected b with shape ({fan_out},){f' or ({fan_out}, 1)' if columns else ''}, got {bias.shape}")
+        raise ValueError(
+            f"expected b with shape ({fan_out},){f' or ({fan_out}, 1)' if columns else ''}, got {bias.shape}"
+        )
     return np.ascontiguousarray(bias.reshape(-1))
 
 
