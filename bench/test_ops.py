@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy_forms
+import ops_update
 import pytest
 from numpy_forms import FAN_OUT, Scratch
 
@@ -97,6 +98,7 @@ ROWS = {
         lambda d: (d.rng.integers(0, 256, (4 * d.rows, d.columns), np.uint8), d.labels(4 * d.rows), 1 / 255), SIZES
     ),
 }
+ROWS |= {name: Row(*row) for name, row in ops_update.ROWS.items()}
 CASES = [(name, size) for name, row in ROWS.items() for size in row.sizes]
 
 

@@ -30,9 +30,10 @@ static void OP(vector_map)(const void *arguments, fbp_size i, fbp_size j, fbp_si
                            fbp_size src_stride, void *dst, fbp_size dst_stride) {
     const fbp_vector *args = arguments;
     switch (args->kind) {
-#define ROW(f)                                                                                                            \
-    case FBP_VECTOR_##f:                                                                                                  \
-        OP(map_vector)(OP(f##_vector), FBP_VECTOR_##f == FBP_VECTOR_blend, args, i, j, rows, cols, src, src_stride, dst, dst_stride); \
+#define ROW(f)                                                                                                      \
+    case FBP_VECTOR_##f:                                                                                            \
+        OP(map_vector)(OP(f##_vector), FBP_VECTOR_##f == FBP_VECTOR_blend, args, i, j, rows, cols, src, src_stride, \
+                       dst, dst_stride);                                                                            \
         break;
         FBP_VECTORS(ROW)
 #undef ROW
@@ -40,14 +41,25 @@ static void OP(vector_map)(const void *arguments, fbp_size i, fbp_size j, fbp_si
 }
 
 // x[0]^2 + ... + x[n - 1]^2 in double, as sixteen interleaved chains folded at the end. Product and sum are rounded one
-// after the other on every ISA.
+// after the other on every ISA. Chains are kept in vectors of doubles, for either real type.
 static double OP(sum_of_squares)(fbp_size n, const void *source) {
-    enum { CHAINS = 16 };
+    enum { CHAINS = 16, WIDE = FBP_VECTOR_BYTES / sizeof(double), VECTORS = CHAINS / WIDE };
+    typedef double doubles __attribute__((vector_size(FBP_VECTOR_BYTES)));
+    typedef real reals __attribute__((vector_size(WIDE * sizeof(real))));
     const real *x = source;
-    double chain[CHAINS] = {0};
+    doubles sum[VECTORS] = {{0}};
     fbp_size i = 0;
-    for (; i + CHAINS <= n; i += CHAINS)
-        for (int c = 0; c < CHAINS; c++) chain[c] += (double)x[i + c] * (double)x[i + c];
+    for (; i + CHAINS <= n; i += CHAINS) {
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; v++) {
+            reals part;
+            memcpy(&part, x + i + v * WIDE, sizeof part);
+            const doubles d = __builtin_convertvector(part, doubles);
+            sum[v] += d * d;
+        }
+    }
+    double chain[CHAINS];
+    memcpy(chain, sum, sizeof chain);
     for (int c = 0; i + c < n; c++) chain[c] += (double)x[i + c] * (double)x[i + c];
     for (int w = CHAINS / 2; w; w /= 2)
         for (int c = 0; c < w; c++) chain[c] += chain[c + w];

@@ -9,9 +9,7 @@ from fastbp._core._ops import Op
 Array = NDArray[Any]
 
 class VectorMap(Op):
-    def __init__(
-        self, kind: str, x: Array, out: Array, a: float, b: float = 0, other: Array | None = None
-    ) -> None: ...
+    def __init__(self, kind: str, x: Array, out: Array, a: float, b: float = 0, other: Array | None = None) -> None: ...
 
 class SumOfSquares(Op):
     def __init__(self, x: Array) -> None: ...

@@ -203,7 +203,7 @@ def ema(average: Array, x: ArrayLike, decay: float) -> Array:
 
 def _sum_of_squares(g: Array) -> float:
     op = _vectors.SumOfSquares(np.ascontiguousarray(g))
-    run_op(op, 1, 2.0 * g.size)
+    run_op(op, 1, 8.0 * g.size)
     return op.total()
 
 
