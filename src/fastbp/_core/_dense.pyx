@@ -57,6 +57,13 @@ cdef class Rule:
             i += 1
 
 
+# The numbers that change from step to step. Those of the rule stay where the step has none but its size.
+cdef inline void set_step(fbp_update* update, const Share* share) noexcept nogil:
+    update.rate = share.rate
+    if share.more:
+        update.shrink, update.gradient_rate, update.correction = share.more[0], share.more[1], share.more[2]
+
+
 # ---- products --------------------------------------------------------------------------------------------------------
 
 cdef enum:           # what the rows of the batch are to a product
@@ -112,7 +119,7 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
         g.finish_args = &p.backward
     elif p.finish == FINISH_UPDATE:
         update = p.update
-        update.rate = share.rate
+        set_step(&update, share)
         g.finish = p.kernels.update
         g.prefetch = p.kernels.update_prefetch
         g.finish_args = &update
@@ -296,7 +303,7 @@ cdef void bias_gradient(const void* args, const Share* share) noexcept nogil:
     db = p.db.data + begin * size if p.db.data else <char*> share.scratch
     p.kernels.column_sum(share.rows, end - begin, p.dz.data + begin * size, p.dz.rs, db)
     if p.updates:
-        update.rate = share.rate
+        set_step(&update, share)
         p.kernels.update(&update, 0, begin, 1, end - begin, db, end - begin, NULL, 0)
 
 
@@ -330,7 +337,7 @@ cdef void apply_update(const void* args, const Share* share) noexcept nogil:
     cdef fbp_update update = p.update
     cdef Py_ssize_t begin, end, size = p.gradient.itemsize
     cut(p.gradient.cols, 64 // size, share.index, share.count, &begin, &end)
-    update.rate = share.rate
+    set_step(&update, share)
     p.kernels.update(&update, 0, begin, 1, end - begin, p.gradient.data + begin * size, p.gradient.cols, NULL, 0)
 
 

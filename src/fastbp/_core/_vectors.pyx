@@ -40,7 +40,7 @@ cdef class VectorMap(Op):
 
     cdef Map p
 
-    def __init__(self, str kind, cnp.ndarray x, cnp.ndarray out, double a, double b=0, cnp.ndarray other=None):
+    def __init__(self, str kind, double a, double b, cnp.ndarray x, cnp.ndarray out, cnp.ndarray other=None):
         cdef View view = no_view()
         memset(&self.p, 0, sizeof(Map))
         self.by_rows = False

@@ -13,14 +13,11 @@ from fastbp._core._program import run_op
 from fastbp.ops.edge import Array, finished, like, output, real, together
 
 
-def _mapped(kind: str, x: Array, out: Array | None, a: float, b: float = 0.0, in_place: Array | None = None) -> Array:
-    """f(x), or f(x, in_place) for the blend, into `out`."""
-    target = output(
-        out, x.shape, x.dtype, *(() if in_place is None else (x,)), in_place=in_place if in_place is not None else x
-    )
+def _mapped(kind: str, a: float, b: float, x: Array, out: Array | None) -> Array:
+    """f(x) into `out`, which may be x."""
+    target = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
-        x, flat, *other = together(x, target, *(() if in_place is None else (in_place,)))
-        run_op(_vectors.VectorMap(kind, x, flat, a, b, *other), 1, 4.0 * x.size)
+        run_op(_vectors.VectorMap(kind, a, b, *together(x, target)), 1, 4.0 * x.size)
     return finished(target, out)
 
 
@@ -53,7 +50,7 @@ def clip_by_value(g: ArrayLike, low: float, high: float, out: Array | None = Non
     """
     if not low <= high:
         raise ValueError(f"expected low to be at most high, got {low} and {high}")
-    return _mapped("clip", real("g", g), out, low, high)
+    return _mapped("clip", low, high, real("g", g), out)
 
 
 def clip_by_norm(g: ArrayLike, max_norm: float, out: Array | None = None) -> Array:
@@ -86,7 +83,7 @@ def clip_by_norm(g: ArrayLike, max_norm: float, out: Array | None = None) -> Arr
     """
     g = real("g", g)
     factor = _factor(_check_norm(max_norm), sqrt(_sum_of_squares(g)))
-    return _mapped("scale", g, out, factor)
+    return _mapped("scale", factor, 0.0, g, out)
 
 
 def global_norm(gradients: Sequence[ArrayLike]) -> float:
@@ -159,7 +156,7 @@ def clip_by_global_norm(gradients: Sequence[Array], max_norm: float) -> float:
     factor = _factor(max_norm, norm)
     if factor != 1:
         for g in gradients:
-            _mapped("scale", g, g, factor)
+            _mapped("scale", factor, 0.0, g, g)
     return norm
 
 
@@ -198,7 +195,11 @@ def ema(average: Array, x: ArrayLike, decay: float) -> Array:
     place = real("average", average)
     if place is not average:
         raise TypeError(f"expected average as a float32 or float64 array, got {_described(average)}")
-    return _mapped("blend", like("x", x, place, "average"), average, decay, 1 - decay, in_place=average)
+    x = like("x", x, place, "average")
+    target = output(average, x.shape, x.dtype, x, in_place=average)
+    if x.size:
+        run_op(_vectors.VectorMap("blend", decay, 1 - decay, *together(x, target, average)), 1, 4.0 * x.size)
+    return finished(target, average)
 
 
 def _sum_of_squares(g: Array) -> float:

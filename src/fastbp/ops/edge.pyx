@@ -120,6 +120,23 @@ def together(*arrays):
     return arrays
 
 
+def row_numbers(str name, value, Py_ssize_t rows):
+    """`value` as a contiguous vector of int64, each from 0 to rows - 1."""
+    cdef cnp.ndarray given = np.asarray(value), numbers
+    cdef const cnp.int64_t* number
+    cdef Py_ssize_t i
+    cdef bint inside = True
+    if cnp.PyArray_NDIM(given) != 1 or (cnp.PyArray_SIZE(given) and given.dtype.kind not in "iu"):
+        raise TypeError(f"expected {name} as a vector of integers, got {given.dtype} {(<object> given).shape}")
+    numbers = np.ascontiguousarray(given, np.int64)
+    number = <const cnp.int64_t*> cnp.PyArray_DATA(numbers)
+    for i in range(cnp.PyArray_SIZE(numbers)):
+        inside = inside & (<cnp.uint64_t> number[i] < <cnp.uint64_t> rows)   # a negative one is huge
+    if not inside:
+        raise IndexError(f"expected {name} from 0 to {rows - 1}, got {given.min()} to {given.max()}")
+    return numbers
+
+
 # ---- what changes in place -------------------------------------------------------------------------------------------
 
 def changing(tuple names, tuple arrays, g):

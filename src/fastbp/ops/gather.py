@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import REALS, Array, finished, output, real
+from fastbp.ops.edge import REALS, Array, finished, output, real, row_numbers
 
 # Integers that are gathered as they lie, and the smallest real type that holds all their values.
 INTEGERS = {np.dtype(np.uint8): REALS[0], np.dtype(np.uint16): REALS[0], np.dtype(np.int32): REALS[1]}
@@ -57,7 +57,7 @@ def gather_rows(
            [ 31., 401.]])
     """
     x = _source(x)
-    rows = _checked_index(index, len(x))
+    rows = row_numbers("index", index, len(x))
     natural = out.dtype if isinstance(out, np.ndarray) else x.dtype if x.dtype in REALS else INTEGERS[x.dtype]
     result_type = natural if dtype is None else np.dtype(dtype)
     if result_type not in REALS:
@@ -89,17 +89,6 @@ def _source(x: ArrayLike) -> Array:
     if array.ndim != 2:
         raise ValueError(f"expected x with shape (rows, columns), got {array.shape}")
     return array
-
-
-def _checked_index(index: ArrayLike, n: int) -> Array:
-    """The index as contiguous int64, each from 0 to n - 1."""
-    given = np.asarray(index)
-    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
-        raise TypeError(f"expected index as a vector of integers, got {given.dtype} {given.shape}")
-    rows = np.ascontiguousarray(given, np.int64)
-    if rows.size and rows.view(np.uint64).max() >= n:  # a negative one is huge
-        raise IndexError(f"expected index from 0 to {n - 1}, got {given.min()} to {given.max()}")
-    return rows
 
 
 def _constants(name: str, value: ArrayLike, like: Array) -> Array:

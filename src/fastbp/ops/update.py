@@ -7,10 +7,10 @@ pass over memory: penalties are added to the gradient, the gradient is clipped, 
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastbp._core import _dense
 from fastbp._core._program import run_op
@@ -87,27 +87,21 @@ def _check_step(step: int) -> None:
         raise ValueError(f"expected step of at least 1, got {step}")
 
 
-def adam_rate(step: int, learning_rate: float, beta_1: float, beta_2: float) -> float:
-    """Step size of Adam with both bias corrections in it (Kingma & Ba 2015, section 2, last paragraph)."""
-    return learning_rate * sqrt(1 - beta_2**step) / (1 - beta_1**step)
-
-
 # The product of the momentum schedule's factors, 1 - 0.96^t / 2; from here on they are 1.
 _NADAM_FACTORS = np.cumprod(1 - 0.5 * 0.96 ** np.arange(1024)) * 2
 
 
-def nadam_rates(step: int, learning_rate: float, beta_1: float, beta_2: float) -> tuple[float, float, float]:
-    """Step sizes of Nadam for the first moment and for the gradient, and the correction of the second moment.
+def nadam_rates(
+    step: int | NDArray[np.int64], learning_rate: float, beta_1: float, beta_2: float
+) -> tuple[Any, Any, Any]:
+    """Nadam's step sizes of the first moment and of the gradient, and its correction of the second moment.
 
-    With the momentum schedule of Dozat 2016, mu_t = beta_1 (1 - 0.96^t / 2), as in Keras.
+    Of a step, or of many. The momentum follows the schedule of Dozat 2016, mu_t = beta_1 (1 - 0.96^t / 2), as in Keras.
     """
-    product = beta_1**step * float(_NADAM_FACTORS[min(step, 1023)])  # mu_1 ... mu_t
+    product = beta_1**step * _NADAM_FACTORS[np.minimum(step, 1023)]  # mu_1 ... mu_t
     now, later = (beta_1 * (1 - 0.5 * 0.96**t) for t in (step, step + 1))
-    return (
-        learning_rate * later / (1 - product * later),
-        learning_rate * (1 - now) / (1 - product),
-        1 / (1 - beta_2**step),
-    )
+    rate, gradient_rate = learning_rate * later / (1 - product * later), learning_rate * (1 - now) / (1 - product)
+    return rate, gradient_rate, 1 / (1 - beta_2**step)
 
 
 def sgd(w: Array, g: ArrayLike, learning_rate: float = 0.01, **options: Unpack[Options]) -> Array:
@@ -245,7 +239,7 @@ def _adam(
     """Adam, or AMSGrad: the same constants."""
     _check_step(step)
     _check_below_one(beta_1=beta_1, beta_2=beta_2)
-    rate = adam_rate(step, learning_rate, beta_1, beta_2)
+    rate = learning_rate * sqrt(1 - beta_2**step) / (1 - beta_1**step)
     constants = {"momentum": beta_1, "decay": beta_2, "epsilon": epsilon, "rate": rate}
     return _update(kind, names, arrays, g, learning_rate, options, **constants)
 
