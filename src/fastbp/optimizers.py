@@ -263,7 +263,7 @@ class Nadam(Optimizer):
     --------
     >>> import fastbp as fb
     >>> fb.optimizers.Nadam(0.1).rates(step=0, count=2).round(4)
-    array([0.0628, 0.0666])
+    array([0.0628, 0.0566])
     """
 
     name = kernel = "nadam"
