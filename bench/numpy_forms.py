@@ -8,6 +8,7 @@ axis with add.reduce (np.dot with ones is faster); log1p (slower than log(1 + e)
 from __future__ import annotations
 
 import numpy as np
+import ops_update
 
 FAN_OUT = 128  # of the dense layers
 
@@ -197,3 +198,8 @@ def gather_rows(s, x, index, scale):  # x uint8
     np.copyto(s.a, s.bytes)
     s.a *= scale
     return s.a
+
+
+# ---- forms of other files
+
+globals().update({name: getattr(ops_update, name) for name in ops_update.ROWS})

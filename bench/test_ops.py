@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy_forms
+import ops_update
 import pytest
 from numpy_forms import FAN_OUT, Scratch
 
@@ -103,7 +104,7 @@ ROWS = {
         lambda d: (d.rng.integers(0, 256, (4 * d.rows, d.columns), np.uint8), d.labels(4 * d.rows), 1 / 255)
     ),
 }
-CASES = [(name, size) for name in ROWS for size in SIZES]
+ROWS |= {name: Row(*row) for name, row in ops_update.ROWS.items()}
 
 
 def side(name: str, size: tuple[int, int], which: str) -> tuple[Callable[[], Any], tuple[Any, ...]]:

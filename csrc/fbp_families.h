@@ -25,6 +25,22 @@
 #define FBP_METRICS(ROW) ROW(binary_accuracy) ROW(categorical_accuracy)
 
 // ROW(name, arrays of state)
-#define FBP_UPDATES(ROW) ROW(sgd, 0) ROW(momentum, 1) ROW(nesterov, 1) ROW(adam, 2)
+#define FBP_UPDATES(ROW)             \
+    ROW(sgd, 0)                      \
+    ROW(momentum, 1)                 \
+    ROW(nesterov, 1)                 \
+    ROW(adam, 2)                     \
+    ROW(nadam, 2)                    \
+    ROW(amsgrad, 3)                  \
+    ROW(adagrad, 1)                  \
+    ROW(adadelta, 2)                 \
+    ROW(rmsprop, 1)                  \
+    ROW(rmsprop_momentum, 2)         \
+    ROW(rmsprop_centered, 2)         \
+    ROW(rmsprop_centered_momentum, 3) \
+    ROW(lion, 1)
+
+// What is done to vectors beside their update: ROW(name)
+#define FBP_VECTORS(ROW) ROW(clip) ROW(scale) ROW(blend)
 
 #endif

@@ -20,6 +20,10 @@ FBP_KERNEL(void, update,
 FBP_KERNEL(void, update_prefetch,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
+FBP_KERNEL(void, vector_map,
+           (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+            fbp_size src_stride, void *dst, fbp_size dst_stride))
+FBP_KERNEL(double, sum_of_squares, (fbp_size n, const void *x))
 FBP_KERNEL(void, softmax,
            (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
 FBP_KERNEL(void, softmax_backward,

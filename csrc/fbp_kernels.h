@@ -17,7 +17,7 @@
 typedef ptrdiff_t fbp_size;
 
 // Element types of arrays that cross the edge. The first two are the reals that kernels compute in.
-typedef enum { FBP_F32, FBP_F64, FBP_U8, FBP_I32 } fbp_dtype;
+typedef enum { FBP_F32, FBP_F64, FBP_U8, FBP_I32, FBP_U16 } fbp_dtype;
 
 // The families: a row of fbp_families.h is a member. Its enumerator is the family and its name, FBP_ACTIVATION_relu, and
 // fbp_activation_names has the name; the function behind it is found by name too (relu_forward, relu_backward).
@@ -33,9 +33,13 @@ typedef enum { FBP_METRICS(ROW) } fbp_metric_kind;
 #define ROW(name, ...) FBP_UPDATE_##name,
 typedef enum { FBP_UPDATES(ROW) } fbp_update_kind;
 #undef ROW
+#define ROW(name) FBP_VECTOR_##name,
+typedef enum { FBP_VECTORS(ROW) } fbp_vector_kind;
+#undef ROW
 
 // Names by number, NULL behind the last one.
 extern const char *const fbp_activation_names[], *const fbp_loss_names[], *const fbp_metric_names[], *const fbp_update_names[];
+extern const char *const fbp_vector_names[];
 extern const int fbp_activation_saves_input[];  // by activation: is the derivative taken from the input?
 extern const int fbp_update_states[];           // by update: its arrays of state
 
@@ -80,16 +84,25 @@ typedef struct {
     double alpha;
 } fbp_activation_backward;
 
-// weight -= f(gradient, state); src is the gradient, dst is not used.
+// weight -= f(gradient, state); src is the gradient, dst is not used. Each rule reads the constants that it has a use for.
 typedef struct {
     fbp_update_kind kind;
     void *weight;     // IN OUT (rows, cols)
-    void *state[2];   // IN OUT (rows, cols): velocity | first and second moment | NULL
+    void *state[3];   // IN OUT (rows, cols), as many as the rule has; NULL behind them
     fbp_size stride;  // of weight and state
-    double rate;      // step size; Adam: with both bias corrections in it
-    double momentum;  // SGD; Adam: beta_1
-    double decay;     // Adam: beta_2
+    // of the step
+    double rate;           // step size, with the bias corrections of the Adam family in it
+    double gradient_rate;  // nadam: that of the gradient itself; `rate` is the first moment's
+    double correction;     // nadam: 1 / (1 - decay^t), of the second moment
+    double shrink;         // weight decay: the share of the weight that is taken off first
+    // of the rule
+    double momentum;  // share of the first moment, or of the velocity, that is kept (beta_1)
+    double decay;     // share of the second moment that is kept (beta_2, rho)
     double epsilon;
+    // of the gradient, before the rule sees it; read, as is `shrink`, where `options` is not 0
+    double l1, l2;  // + l2 weight + l1 sign(weight)
+    double clip;    // then cut to [-clip, clip]; INFINITY: not at all
+    int options;
 } fbp_update;
 
 // One row of loss and gradient for each row of predictions.
@@ -120,7 +133,15 @@ typedef struct {
     double threshold;       // binary: predictions above it count as 1
 } fbp_metric;
 
-// dst[i, j] = src[index[i], j] * scale, converted.  index NULL means rows 0, 1, 2, ...
+// dst = f(src, other)
+typedef struct {
+    fbp_vector_kind kind;
+    const void *other;  // (rows, cols), or NULL
+    fbp_size stride;
+    double a, b;  // clip: from a to b; scale: a src; blend: a other + b src
+} fbp_vector;
+
+// dst[i, j] = src[index[i], j] * scale, converted; or * scales[j] + shifts[j].  index NULL means rows 0, 1, 2, ...
 typedef struct {
     fbp_dtype src_dtype;
     const void *src;  // (src_rows, cols)
@@ -130,6 +151,7 @@ typedef struct {
     void *dst;
     fbp_size dst_stride;
     double scale;
+    const void *scales, *shifts;  // (cols,) both, or both NULL
 } fbp_gather;
 
 // One table per ISA and real type. fbp_kernel_list.h has one line a kernel.

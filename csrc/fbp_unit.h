@@ -7,6 +7,7 @@
 #include "softmax.h"
 #include "loss.h"
 #include "update.h"
+#include "vector.h"
 #include "gather.h"
 #include "gemm.h"
 

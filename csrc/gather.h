@@ -7,7 +7,8 @@
     ROW(FBP_F32, float)         \
     ROW(FBP_F64, double)        \
     ROW(FBP_U8, uint8_t)        \
-    ROW(FBP_I32, int32_t)
+    ROW(FBP_I32, int32_t)       \
+    ROW(FBP_U16, uint16_t)
 #endif
 
 // dst[j] = src[j * stride] * scale
@@ -22,9 +23,23 @@
 FBP_GATHER_LIST(ROW)
 #undef ROW
 
-#define ROW(id, type) [id] = {OP(row_of_##id), sizeof(type)},
+// dst[j] = src[j * stride] * scales[j] + shifts[j], with two roundings
+#define ROW(id, type)                                                                                             \
+    static void OP(line_of_##id)(real *dst, const void *source, fbp_size stride, fbp_size cols,                   \
+                                 const real *scales, const real *shifts) {                                        \
+        const type *src = source;                                                                                 \
+        if (stride == 1)                                                                                          \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j] * scales[j] + shifts[j];                    \
+        else                                                                                                      \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j * stride] * scales[j] + shifts[j];           \
+    }
+FBP_GATHER_LIST(ROW)
+#undef ROW
+
+#define ROW(id, type) [id] = {OP(row_of_##id), OP(line_of_##id), sizeof(type)},
 static const struct {
     void (*row)(real *dst, const void *source, fbp_size stride, fbp_size cols, real scale);
+    void (*line)(real *dst, const void *source, fbp_size stride, fbp_size cols, const real *scales, const real *shifts);
     fbp_size size;
 } OP(sources)[] = {FBP_GATHER_LIST(ROW)};
 #undef ROW
@@ -42,7 +57,11 @@ static void OP(gather)(const fbp_gather *a) {
             const char *later = (const char *)a->src + (fbp_size)a->index[i + ahead] * a->src_rs * size;
             for (fbp_size b = 0; b < row_bytes; b += 64) __builtin_prefetch(later + b, 0, 3);
         }
-        OP(sources)[a->src_dtype].row((real *)a->dst + i * a->dst_stride, src, a->src_cs, a->cols, (real)a->scale);
+        real *dst = (real *)a->dst + i * a->dst_stride;
+        if (a->scales)
+            OP(sources)[a->src_dtype].line(dst, src, a->src_cs, a->cols, a->scales, a->shifts);
+        else
+            OP(sources)[a->src_dtype].row(dst, src, a->src_cs, a->cols, (real)a->scale);
     }
 }
 

@@ -4,6 +4,9 @@
 // Formulas and the place of epsilon are Keras's: the bias corrections of Adam are in the step size,
 // rate = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)  (Kingma & Ba 2015, section 2, last paragraph).
 // Adding a rule is one row in FBP_UPDATES (fbp_families.h), with its number of state arrays, and its function here.
+//
+// Options (penalties, clipping, weight decay) are a stage before the rule. It is compiled as a copy of its own, so that
+// an update without options does not pay for them. AdamW is Adam with one of them.
 
 #ifndef FBP_UPDATE_ONCE
 #define FBP_UPDATE_ONCE
@@ -12,11 +15,15 @@
 #endif
 
 typedef struct {
-    vreal rate, momentum, decay, one_minus_momentum, one_minus_decay, epsilon;
+    vreal rate, gradient_rate, correction, shrink, momentum, decay, one_minus_momentum, one_minus_decay, epsilon, l1,
+        l2, clip;
 } hyper;
 
 // New weight of an element; its state is changed in place.
 typedef vreal step_rule(vreal w, vreal g, vreal *state, const hyper *h);
+
+// -1, 0 or 1; NaN stays NaN.
+FBP_INLINE vreal OP(sign)(vreal x) { return vselect(x > 0, vset(1), vselect(x < 0, vset(-1), x)); }
 
 FBP_INLINE vreal OP(sgd_step)(vreal w, vreal g, vreal *state, const hyper *h) {
     (void)state;
@@ -33,34 +40,139 @@ FBP_INLINE vreal OP(nesterov_step)(vreal w, vreal g, vreal *state, const hyper *
     return w + vfma(h->momentum, state[0], -h->rate * g);
 }
 
-FBP_INLINE vreal OP(adam_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+// The two moments that the Adam family keeps.
+FBP_INLINE void OP(moments)(vreal g, vreal *state, const hyper *h) {
     state[0] = vfma(h->one_minus_momentum, g, h->momentum * state[0]);
     state[1] = vfma(h->one_minus_decay, g * g, h->decay * state[1]);
+}
+
+FBP_INLINE vreal OP(adam_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    OP(moments)(g, state, h);
     return w - h->rate * state[0] / (vsqrt(state[1]) + h->epsilon);
 }
 
-// Applies a constant rule with a constant number of state arrays to a block.
-FBP_INLINE void OP(apply_rule)(step_rule *rule, const int states, const fbp_update *u, fbp_size i, fbp_size j,
-                               fbp_size rows, fbp_size cols, const real *src, fbp_size src_stride) {
-    const hyper h = {vset((real)u->rate),  vset((real)u->momentum),       vset((real)u->decay),
-                     vset((real)(1 - u->momentum)), vset((real)(1 - u->decay)), vset((real)u->epsilon)};
+// Dozat 2016: the gradient's own share of the step, and the correction of the second moment, are constants of the step.
+FBP_INLINE vreal OP(nadam_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    OP(moments)(g, state, h);
+    return w - vfma(h->rate, state[0], h->gradient_rate * g) / (vsqrt(h->correction * state[1]) + h->epsilon);
+}
+
+// Reddi, Kale & Kumar 2018: the largest second moment so far; a NaN is larger than any number.
+FBP_INLINE vreal OP(amsgrad_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    OP(moments)(g, state, h);
+    state[2] = vselect((state[2] > state[1]) | (state[2] != state[2]), state[2], state[1]);
+    return w - h->rate * state[0] / (vsqrt(state[2]) + h->epsilon);
+}
+
+// Duchi, Hazan & Singer 2011
+FBP_INLINE vreal OP(adagrad_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    state[0] = vfma(g, g, state[0]);
+    return w - h->rate * g / vsqrt(state[0] + h->epsilon);
+}
+
+// Zeiler 2012: averages of squared gradients and of squared steps.
+FBP_INLINE vreal OP(adadelta_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    state[0] = vfma(h->one_minus_decay, g * g, h->decay * state[0]);
+    const vreal step = vsqrt(state[1] + h->epsilon) * g / vsqrt(state[0] + h->epsilon);
+    state[1] = vfma(h->one_minus_decay, step * step, h->decay * state[1]);
+    return vfma(-h->rate, step, w);
+}
+
+// Tieleman & Hinton 2012; centered: Graves 2013, equations 38 to 41. State: the average of squares, that of the gradient
+// if `centered`, the velocity if there is `momentum`. A variance that rounding puts below 0 is 0.
+FBP_INLINE vreal OP(rmsprop_any)(vreal w, vreal g, vreal *state, const hyper *h, const int centered,
+                                 const int momentum) {
+    state[0] = vfma(h->one_minus_decay, g * g, h->decay * state[0]);
+    vreal variance = state[0];
+    if (centered) {
+        state[1] = vfma(h->one_minus_decay, g, h->decay * state[1]);
+        variance = vmax(vset(0), vfma(-state[1], state[1], variance));
+    }
+    const vreal step = h->rate * g / vsqrt(variance + h->epsilon);
+    if (!momentum) return w - step;
+    state[1 + centered] = vfma(h->momentum, state[1 + centered], step);
+    return w - state[1 + centered];
+}
+
+FBP_INLINE vreal OP(rmsprop_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    return OP(rmsprop_any)(w, g, state, h, 0, 0);
+}
+FBP_INLINE vreal OP(rmsprop_momentum_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    return OP(rmsprop_any)(w, g, state, h, 0, 1);
+}
+FBP_INLINE vreal OP(rmsprop_centered_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    return OP(rmsprop_any)(w, g, state, h, 1, 0);
+}
+FBP_INLINE vreal OP(rmsprop_centered_momentum_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    return OP(rmsprop_any)(w, g, state, h, 1, 1);
+}
+
+// Chen et al. 2023
+FBP_INLINE vreal OP(lion_step)(vreal w, vreal g, vreal *state, const hyper *h) {
+    const vreal direction = OP(sign)(vfma(h->one_minus_momentum, g, h->momentum * state[0]));
+    state[0] = vfma(h->one_minus_decay, g, h->decay * state[0]);
+    return vfma(-h->rate, direction, w);
+}
+
+// The rule, after the options if there are any: penalties added to the gradient, the gradient cut (NaN stays NaN), the
+// weight shrunk (Loshchilov & Hutter 2019). An option that is off leaves infinite weights alone, hence the selects.
+FBP_INLINE vreal OP(step_with)(step_rule *rule, const int options, vreal w, vreal g, vreal *state, const hyper *h) {
+    if (options) {
+        g = vselect(h->l2 != 0, vfma(h->l2, w, g), g);
+        g = vselect(h->l1 != 0, vfma(h->l1, OP(sign)(w), g), g);
+        g = vmin(h->clip, vmax(-h->clip, g));
+        w = vselect(h->shrink != 0, vfma(-h->shrink, w, w), w);
+    }
+    return rule(w, g, state, h);
+}
+
+// Applies a constant rule with a constant number of state arrays, with or without options, to a block.
+FBP_INLINE void OP(apply_rule)(step_rule *rule, const int states, const int options, const fbp_update *u, fbp_size i,
+                               fbp_size j, fbp_size rows, fbp_size cols, const real *src, fbp_size src_stride) {
+    const hyper h = {.rate = vset((real)u->rate),
+                     .gradient_rate = vset((real)u->gradient_rate),
+                     .correction = vset((real)u->correction),
+                     .shrink = vset((real)u->shrink),
+                     .momentum = vset((real)u->momentum),
+                     .decay = vset((real)u->decay),
+                     .one_minus_momentum = vset((real)(1 - u->momentum)),
+                     .one_minus_decay = vset((real)(1 - u->decay)),
+                     .epsilon = vset((real)u->epsilon),
+                     .l1 = vset((real)u->l1),
+                     .l2 = vset((real)u->l2),
+                     .clip = vset((real)u->clip)};
     const fbp_size whole = cols / LANES * LANES;
     const vtail tail = vtail_of(cols - whole);
     for (fbp_size r = 0; r < rows; r++) {
         const fbp_size at = (i + r) * u->stride + j;
         const real *g = src + r * src_stride;
-        real *w = (real *)u->weight + at, *state[2] = {0};
-        vreal s[2];
+        real *w = (real *)u->weight + at, *state[3] = {0};
+        vreal s[3];
         for (int k = 0; k < states; k++) state[k] = (real *)u->state[k] + at;
         for (fbp_size q = 0; q < whole; q += LANES) {
             for (int k = 0; k < states; k++) s[k] = vload(state[k] + q);
-            vstore(w + q, rule(vload(w + q), vload(g + q), s, &h));
+            vstore(w + q, OP(step_with)(rule, options, vload(w + q), vload(g + q), s, &h));
             for (int k = 0; k < states; k++) vstore(state[k] + q, s[k]);
         }
         if (whole == cols) continue;
+        const vreal w_tail = vload_tail(w + whole, tail), g_tail = vload_tail(g + whole, tail);
         for (int k = 0; k < states; k++) s[k] = vload_tail(state[k] + whole, tail);
-        vstore_tail(w + whole, rule(vload_tail(w + whole, tail), vload_tail(g + whole, tail), s, &h), tail);
+        vstore_tail(w + whole, OP(step_with)(rule, options, w_tail, g_tail, s, &h), tail);
         for (int k = 0; k < states; k++) vstore_tail(state[k] + whole, s[k], tail);
+    }
+}
+
+// Not inlined, so that the copy without options is all that lies between two steps of a training.
+static __attribute__((noinline)) void OP(update_with_options)(const fbp_update *u, fbp_size i, fbp_size j,
+                                                              fbp_size rows, fbp_size cols, const real *src,
+                                                              fbp_size src_stride) {
+    switch (u->kind) {
+#define ROW(rule, states)                                                                 \
+    case FBP_UPDATE_##rule:                                                               \
+        OP(apply_rule)(OP(rule##_step), states, 1, u, i, j, rows, cols, src, src_stride); \
+        break;
+        FBP_UPDATES(ROW)
+#undef ROW
     }
 }
 
@@ -68,10 +180,14 @@ static void OP(update)(const void *arguments, fbp_size i, fbp_size j, fbp_size r
                        fbp_size src_stride, void *dst, fbp_size dst_stride) {
     (void)dst, (void)dst_stride;
     const fbp_update *u = arguments;
+    if (u->options) {
+        OP(update_with_options)(u, i, j, rows, cols, src, src_stride);
+        return;
+    }
     switch (u->kind) {
-#define ROW(rule, states)                                                             \
-    case FBP_UPDATE_##rule:                                                           \
-        OP(apply_rule)(OP(rule##_step), states, u, i, j, rows, cols, src, src_stride); \
+#define ROW(rule, states)                                                                 \
+    case FBP_UPDATE_##rule:                                                               \
+        OP(apply_rule)(OP(rule##_step), states, 0, u, i, j, rows, cols, src, src_stride); \
         break;
         FBP_UPDATES(ROW)
 #undef ROW
@@ -83,8 +199,8 @@ static void OP(update_prefetch)(const void *arguments, fbp_size i, fbp_size j, f
                                 const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
     (void)src, (void)src_stride, (void)dst, (void)dst_stride;
     const fbp_update *u = arguments;
-    const real *const arrays[3] = {u->weight, u->state[0], u->state[1]};
-    for (int k = 0; k < 3 && arrays[k]; k++)
+    const real *const arrays[4] = {u->weight, u->state[0], u->state[1], u->state[2]};
+    for (int k = 0; k < 4 && arrays[k]; k++)
         for (fbp_size r = 0; r < rows; r++)
             for (fbp_size q = 0; q < cols; q += GROUP_LANES)
                 __builtin_prefetch(arrays[k] + (i + r) * u->stride + j + q, 1, 3);

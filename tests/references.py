@@ -323,7 +323,7 @@ def weight_and_bias(kind: str | None) -> Callable[..., tuple[np.ndarray, ...]]:
             _program.run_op(_dense.BiasGradient(dz, db), len(dz), 1.0)
             return dw, db
         dw = None if len(dz) <= _dense.depth(dz.dtype) else outputs(w.shape)
-        places = [[outputs.copy(abs(a)) for a in (array,) * (1 + UPDATES[kind][1])] for array in (w, b)]
+        places = [[outputs.copy(a) for a in weight_and_states(kind, array)] for array in (w, b)]
         rules = [_dense.Rule(kind, place[0], place[1:], MOMENTUM, DECAY, EPS) for place in places]
         _program.run_op(_dense.WeightGradient(x, dz, dw, rules[0]), len(dz), 1.0, RATE)
         _program.run_op(_dense.BiasGradient(dz, None, rules[1]), len(dz), 1.0, RATE)
@@ -336,11 +336,26 @@ def weight_and_bias_reference(kind: str | None) -> Callable[..., tuple[np.ndarra
     def reference(dz: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, ...]:
         if kind is None:
             return x.T @ dz, dz.sum(axis=0)
-        function, states = UPDATES[kind]
-        w, b = abs(w), abs(w[0])
-        return (*function(w, x.T @ dz, *(w,) * states), *function(b, dz.sum(axis=0), *(b,) * states))
+        function, _ = UPDATES[kind]
+        (w, *w_states), (b, *b_states) = weight_and_states(kind, w), weight_and_states(kind, w[0])
+        return (*function(w, x.T @ dz, *w_states), *function(b, dz.sum(axis=0), *b_states))
 
     return reference
+
+
+def weight_and_states(kind: str, array: np.ndarray) -> list[np.ndarray]:
+    return [abs(array) / divisor for divisor in (1, *range(1, 1 + UPDATES[kind][1]))]
+
+
+def weight_and_bias_row(kind: str | None) -> Row:
+    return Row(
+        lambda draw, batch, k, n: (draw.normal(batch, n), draw.normal(batch, k), draw.normal(k, n)),
+        weight_and_bias(kind),
+        weight_and_bias_reference(kind),
+        SUM_SIZES,
+        lambda batch, k, n: 64 + 16 * batch,
+        contiguous_rows=True,
+    )
 
 
 def gather_op(by_rows: bool) -> Callable[..., tuple[np.ndarray, ...]]:
@@ -490,14 +505,7 @@ ROWS["input gradient by parts, tanh"] = Row(
     contiguous_rows=True,
 )
 for kind in (None, *UPDATES):
-    ROWS[f"weight and bias, {kind}"] = Row(
-        lambda draw, batch, k, n: (draw.normal(batch, n), draw.normal(batch, k), draw.normal(k, n)),
-        weight_and_bias(kind),
-        weight_and_bias_reference(kind),
-        SUM_SIZES,
-        lambda batch, k, n: 64 + 16 * batch,
-        contiguous_rows=True,
-    )
+    ROWS[f"weight and bias, {kind}"] = weight_and_bias_row(kind)
 for kind, reference in LOSSES.items():
     prediction = normal_and if kind.endswith("logits") or kind.startswith("mean") else probability_and
     target = "distribution" if kind.startswith("categorical") else "probability"
@@ -515,3 +523,6 @@ for name, arrays, reference in (
     ROWS[f"metric, {name} of {arrays}"] = Row(
         probability_and(arrays), metric_op(name), reference, LOSS_SIZES, contiguous_rows=True
     )
+
+# The rows of other files, which put them into ROWS themselves.
+import references_update  # noqa: E402, F401

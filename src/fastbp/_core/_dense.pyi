@@ -15,7 +15,19 @@ class Rule:
     @property
     def arrays(self) -> tuple[Array, ...]: ...
     def __init__(
-        self, kind: str, weight: Array, states: Sequence[Array], momentum: float, decay: float, epsilon: float
+        self,
+        kind: str,
+        weight: Array,
+        states: Sequence[Array],
+        momentum: float = 0,
+        decay: float = 0,
+        epsilon: float = 0,
+        gradient_rate: float = 0,
+        correction: float = 1,
+        shrink: float = 0,
+        l1: float = 0,
+        l2: float = 0,
+        clip: float = ...,
     ) -> None: ...
 
 class _Product(Op):

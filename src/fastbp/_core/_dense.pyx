@@ -28,25 +28,40 @@ cnp.import_array()
 # ---- updates ---------------------------------------------------------------------------------------------------------
 
 cdef class Rule:
-    """How one parameter changes: its memory, its state and the optimizer's constants."""
+    """How one parameter changes: its memory, its state and the optimizer's constants, as fbp_update has them.
+
+    The step size comes with each step. `weight` and `states` are C-contiguous.
+    """
 
     cdef fbp_update update
     cdef const fbp_kernels* kernels
     cdef readonly object arrays
 
-    def __init__(self, str kind, cnp.ndarray weight, states, double momentum, double decay, double epsilon):
+    def __init__(self, str kind, cnp.ndarray weight, states, double momentum=0, double decay=0, double epsilon=0,
+                 double gradient_rate=0, double correction=1, double shrink=0, double l1=0, double l2=0,
+                 double clip=INFINITY):
         cdef cnp.ndarray state
+        cdef Py_ssize_t i = 0
         self.arrays = (weight, *states)
         self.kernels = kernels_of(type_code(weight))
         memset(&self.update, 0, sizeof(fbp_update))
         self.update.kind = UPDATES[kind]
         self.update.weight = cnp.PyArray_DATA(weight)
-        self.update.stride = weight.shape[1] if weight.ndim == 2 else weight.shape[0]
-        self.update.momentum = momentum
-        self.update.decay = decay
-        self.update.epsilon = epsilon
-        for i, state in enumerate(states):
+        self.update.stride = cnp.PyArray_DIM(weight, 1) if weight.ndim == 2 else cnp.PyArray_SIZE(weight)
+        self.update.momentum, self.update.decay, self.update.epsilon = momentum, decay, epsilon
+        self.update.gradient_rate, self.update.correction, self.update.shrink = gradient_rate, correction, shrink
+        self.update.l1, self.update.l2, self.update.clip = l1, l2, clip
+        self.update.options = shrink != 0 or l1 != 0 or l2 != 0 or clip != INFINITY
+        for state in states:
             self.update.state[i] = cnp.PyArray_DATA(state)
+            i += 1
+
+
+# The numbers that change from step to step. Those of the rule stay where the step has none but its size.
+cdef inline void set_step(fbp_update* update, const Share* share) noexcept nogil:
+    update.rate = share.rate
+    if share.more:
+        update.shrink, update.gradient_rate, update.correction = share.more[0], share.more[1], share.more[2]
 
 
 # ---- products --------------------------------------------------------------------------------------------------------
@@ -109,7 +124,7 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
         g.finish_args = &p.backward
     elif p.finish == FINISH_UPDATE:
         update = p.update
-        update.rate = share.rate
+        set_step(&update, share)
         g.finish = p.kernels.update
         g.prefetch = p.kernels.update_prefetch
         g.finish_args = &update
@@ -312,7 +327,7 @@ cdef void bias_gradient(const void* args, const Share* share) noexcept nogil:
     db = p.db.data + begin * size if p.db.data else <char*> share.scratch
     p.kernels.column_sum(share.rows, end - begin, p.dz.data + begin * size, p.dz.rs, db)
     if p.updates:
-        update.rate = share.rate
+        set_step(&update, share)
         p.kernels.update(&update, 0, begin, 1, end - begin, db, end - begin, NULL, 0)
 
 
@@ -337,30 +352,28 @@ cdef class BiasGradient(Op):
 
 cdef struct Application:          # one parameter's update from a gradient in memory
     const fbp_kernels* kernels
-    View gradient                 # IN (rows, cols)
+    View gradient                 # IN, C-contiguous, as one row
     fbp_update update
 
 
 cdef void apply_update(const void* args, const Share* share) noexcept nogil:
     cdef const Application* p = <const Application*> args
     cdef fbp_update update = p.update
-    cdef Py_ssize_t r0, r1, c0, c1, size = p.gradient.itemsize
-    cut_matrix(p.gradient.rows, p.gradient.cols, size, share, &r0, &r1, &c0, &c1)
-    update.rate = share.rate
-    p.kernels.update(&update, r0, c0, r1 - r0, c1 - c0, p.gradient.data + (r0 * p.gradient.rs + c0) * size,
-                     p.gradient.rs, NULL, 0)
+    cdef Py_ssize_t begin, end, size = p.gradient.itemsize
+    cut(p.gradient.cols, 64 // size, share.index, share.count, &begin, &end)
+    set_step(&update, share)
+    p.kernels.update(&update, 0, begin, 1, end - begin, p.gradient.data + begin * size, p.gradient.cols, NULL, 0)
 
 
 cdef class ApplyUpdate(Op):
-    """Change a parameter by its gradient, of the same shape."""
+    """Change a parameter by its gradient, of the same shape, C-contiguous."""
 
     cdef Application p
 
     def __init__(self, cnp.ndarray gradient, Rule rule not None):
-        cdef cnp.ndarray matrix = gradient if gradient.ndim == 2 else gradient.reshape(1, -1)
         self.by_rows = False
         self.fn, self.args = apply_update, &self.p
-        self.arrays = (matrix, rule)
+        self.arrays = (gradient, rule)
         self.kernels = self.p.kernels = rule.kernels
-        self.p.gradient = view_of(matrix)
+        self.p.gradient = flat_view(gradient)
         self.p.update = rule.update

@@ -10,16 +10,19 @@ cdef extern from "fbp_kernels.h" nogil:
         FBP_F64
         FBP_U8
         FBP_I32
+        FBP_U16
 
     ctypedef int fbp_activation
     ctypedef int fbp_loss_kind
     ctypedef int fbp_metric_kind
     ctypedef int fbp_update_kind
+    ctypedef int fbp_vector_kind
 
     const char* const fbp_activation_names[]
     const char* const fbp_loss_names[]
     const char* const fbp_metric_names[]
     const char* const fbp_update_names[]
+    const char* const fbp_vector_names[]
     const int fbp_activation_saves_input[]
     const int fbp_update_states[]
 
@@ -56,9 +59,18 @@ cdef extern from "fbp_kernels.h" nogil:
     ctypedef struct fbp_update:
         fbp_update_kind kind
         void* weight
-        void* state[2]
+        void* state[3]
         fbp_size stride
-        double rate, momentum, decay, epsilon
+        double rate, gradient_rate, correction, shrink
+        double momentum, decay, epsilon
+        double l1, l2, clip
+        int options
+
+    ctypedef struct fbp_vector:
+        fbp_vector_kind kind
+        const void* other
+        fbp_size stride
+        double a, b
 
     ctypedef struct fbp_loss:
         fbp_loss_kind kind
@@ -93,6 +105,8 @@ cdef extern from "fbp_kernels.h" nogil:
         void* dst
         fbp_size dst_stride
         double scale
+        const void* scales
+        const void* shifts
 
     ctypedef struct fbp_kernels:
         const char* isa
@@ -108,6 +122,8 @@ cdef extern from "fbp_kernels.h" nogil:
         fbp_block_fn activation_backward
         fbp_block_fn update
         fbp_block_fn update_prefetch
+        fbp_block_fn vector_map
+        double (*sum_of_squares)(fbp_size n, const void* x) noexcept nogil
         void (*softmax)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* y,
                         fbp_size y_stride) noexcept nogil
         void (*softmax_backward)(fbp_size rows, fbp_size cols, const void* dy, fbp_size dy_stride, const void* y,

@@ -4,6 +4,7 @@ ACTIVATIONS: dict[str, int]
 LOSSES: dict[str, int]
 METRICS: dict[str, int]
 UPDATES: dict[str, int]
+VECTORS: dict[str, int]
 FROM_INPUT: frozenset[str]
 STATES: dict[str, int]
 

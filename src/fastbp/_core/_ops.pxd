@@ -12,6 +12,7 @@ cdef struct Share:
     Py_ssize_t first        # position of its first row in the caller's order
     Py_ssize_t lap          # how often all rows were gone over before in this run
     double rate             # step size of this step
+    const double* more      # the other numbers of this step: shrink, gradient_rate and correction of fbp_update; or NULL
     void* scratch           # of this thread, as large as the op asked for
 
 ctypedef void (*OpFn)(const void* args, const Share* share) noexcept nogil

@@ -67,7 +67,9 @@ cdef int type_code(cnp.ndarray a) except -1:
         return FBP_U8
     if n == cnp.NPY_INT32:
         return FBP_I32
-    raise TypeError(f"expected float32, float64, uint8 or int32, got {a.dtype}")
+    if n == cnp.NPY_UINT16:
+        return FBP_U16
+    raise TypeError(f"expected float32, float64, uint8, uint16 or int32, got {a.dtype}")
 
 
 cdef class Op:

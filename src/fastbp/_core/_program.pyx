@@ -51,7 +51,8 @@ cdef struct Run:                  # one call of Program.run
     Py_ssize_t phase_count, batch
     Py_ssize_t first, rows        # of a lap
     Py_ssize_t steps              # of a lap
-    const double* rates           # (laps * steps,) or NULL
+    const double* rates           # (laps * steps, rate_count) or NULL
+    Py_ssize_t rate_count         # 1, or 4: the step size, then Share.more
     double* seconds               # (threads, ops): time spent in each, is added to; or NULL
     Py_ssize_t op_count
     int threads
@@ -90,7 +91,8 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     share.rows = batch_rows(run, number)
     share.lap = step // run.steps
     share.first = run.first + step % run.steps * run.batch
-    share.rate = run.rates[step] if run.rates else 0
+    share.rate = run.rates[step * run.rate_count] if run.rates else 0
+    share.more = run.rates + step * run.rate_count + 1 if run.rate_count > 1 else NULL
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
     share.scratch = run.scratch + rank * run.scratch_bytes
@@ -240,22 +242,26 @@ cdef class Program:
             self.memory, self.scratch, self.reserved = memory, cnp.PyArray_BYTES(memory), threads
         return 0
 
-    def run(self, Py_ssize_t first, Py_ssize_t rows, const double[::1] rates=None, Py_ssize_t laps=1,
+    def run(self, Py_ssize_t first, Py_ssize_t rows, rates=None, Py_ssize_t laps=1,
             double[:, ::1] seconds=None):
         """Run the steps over rows [first, first + rows), `batch` rows each, the last one what is left; `laps` times.
 
         Parameters
         ----------
         first, rows : int
-        rates : float64 array, optional
-            Step size of each step of each lap, for programs with updates.
+        rates : float64 array, shape (steps,) or (steps, 4), C-contiguous, optional
+            Of each step of each lap, for programs with updates: the step size, or with it the weight decay, Nadam's step
+            size of the gradient and its correction of the second moment.
         laps : int
         seconds : float64 array, shape (threads, ops), optional
             The time that each thread spends in each op is added to it. It also limits the number of threads.
         """
         cdef Run run
+        cdef const double[:, ::1] of_steps = None
         if rows <= 0:
             return
+        if rates is not None:
+            of_steps = rates.reshape(len(rates), -1)
         memset(&run, 0, sizeof(Run))
         run.threads = min(team_size(), self.threads)
         if seconds is not None:
@@ -263,7 +269,8 @@ cdef class Program:
         self.reserve(run.threads)
         run.phases, run.phase_count, run.batch = self.phases, self.phase_count, self.batch
         run.first, run.rows, run.steps = first, rows, (rows + self.batch - 1) // self.batch
-        run.rates = &rates[0] if rates is not None else NULL
+        if of_steps is not None:
+            run.rates, run.rate_count = &of_steps[0, 0], of_steps.shape[1]
         run.seconds = &seconds[0, 0] if seconds is not None else NULL
         run.op_count = self.op_count
         run.flush = self.flush
@@ -339,7 +346,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     memset(&run, 0, sizeof(Run))
     run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
     run.steps = 1
-    run.rates, run.threads, run.end = &rate, threads, 1
+    run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, 1
     use_memory(&run, <char*> start_of_memory, scratch_bytes)
     with nogil:
         start(&run)

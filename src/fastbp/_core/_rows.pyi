@@ -49,5 +49,12 @@ class Accumulate(Op):
     def bind(self, total: Array) -> None: ...
 
 class Gather(Op):
-    def __init__(self, dst: Array, scale: float = 1, by_rows: bool = True) -> None: ...
+    def __init__(
+        self,
+        dst: Array,
+        scale: float = 1,
+        by_rows: bool = True,
+        scales: Array | None = None,
+        shifts: Array | None = None,
+    ) -> None: ...
     def bind(self, src: Array, order: Array | None = None) -> None: ...

@@ -297,7 +297,7 @@ cdef class Accumulate(Op):
 
 cdef struct Rows:                 # the batch: rows of the caller's array in the caller's order
     const fbp_kernels* kernels
-    View src                      # IN (n, cols) float32, float64, uint8; or (n,) int32
+    View src                      # IN (n, cols), any dtype of fbp_dtype; or (n,) int32
     View dst                      # OUT (batch, cols), or (batch,) int32
     const int64_t* order          # IN (laps, n) or NULL
     Py_ssize_t order_stride
@@ -324,6 +324,9 @@ cdef void gather(const void* args, const Share* share) noexcept nogil:
         g.src = row_of(&p.src, begin, share)
         g.index = NULL
     g.src = <const char*> g.src + j0 * p.src.cs * p.src.itemsize
+    if g.scales:
+        g.scales = <const char*> g.scales + j0 * p.dst.itemsize
+        g.shifts = <const char*> g.shifts + j0 * p.dst.itemsize
     if p.labels:
         p.kernels.gather_labels(&g)
     else:
@@ -333,12 +336,14 @@ cdef void gather(const void* args, const Share* share) noexcept nogil:
 cdef class Gather(Op):
     """dst[i] = scale * src[order[first + i]], converted to dst's type; src and order are bound later.
 
-    Shared by rows of the batch, or else by its columns.
+    Shared by rows of the batch, or else by its columns. With `scales` and `shifts`, both (cols,) of dst's type and
+    contiguous, dst[i] = scales * src[order[first + i]] + shifts.
     """
 
     cdef Rows p
 
-    def __init__(self, cnp.ndarray dst, double scale=1, bint by_rows=True):
+    def __init__(self, cnp.ndarray dst, double scale=1, bint by_rows=True, cnp.ndarray scales=None,
+                 cnp.ndarray shifts=None):
         memset(&self.p, 0, sizeof(Rows))
         self.by_rows = by_rows
         self.p.by_columns = not by_rows
@@ -347,7 +352,9 @@ cdef class Gather(Op):
         self.kernels = self.p.kernels = kernels_of(FBP_F32 if self.p.labels else type_code(dst))
         self.p.dst = view_of(dst)
         self.p.g.cols, self.p.g.dst_stride, self.p.g.scale = self.p.dst.cols, self.p.dst.rs, scale
-        self.arrays = (dst,)
+        self.arrays = (dst, scales, shifts)
+        if scales is not None:
+            self.p.g.scales, self.p.g.shifts = cnp.PyArray_DATA(scales), cnp.PyArray_DATA(shifts)
 
     def bind(self, cnp.ndarray src not None, cnp.ndarray order=None):
         """Take rows of `src` (any strides) in the order of `order`, int64 (n,) or (laps, n); None: as they lie.

@@ -92,8 +92,7 @@ def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any)
         variable = parameter.variable
         place = slice(variable.offset, variable.offset + variable.value.size)
         states = [state[place].reshape(variable.shape) for state in optimizer.state]
-        constants = optimizer.momentum, optimizer.decay, optimizer.epsilon
-        rule = _dense.Rule(optimizer.kernel, variable.value, states, *constants)
+        rule = _dense.Rule(optimizer.kernel, variable.value, states, **optimizer.constants())
         tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
 
 

@@ -16,23 +16,48 @@ from fastbp.ops.activation import (
     tanh,
     tanh_backward,
 )
+from fastbp.ops.clip import clip_by_global_norm, clip_by_norm, clip_by_value, ema, global_norm
 from fastbp.ops.dense import column_sum, dense, dense_backward, matmul
+from fastbp.ops.gather import gather_rows
 from fastbp.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
-from fastbp.ops.update import adam, gather_rows, momentum, sgd
+from fastbp.ops.update import (
+    adadelta,
+    adagrad,
+    adam,
+    adamw,
+    amsgrad,
+    lion,
+    momentum,
+    nadam,
+    rmsprop,
+    sgd,
+)
 
 __all__ = [
+    "adadelta",
+    "adagrad",
     "adam",
+    "adamw",
+    "amsgrad",
+    "clip_by_global_norm",
+    "clip_by_norm",
+    "clip_by_value",
     "column_sum",
     "dense",
     "dense_backward",
+    "ema",
     "gather_rows",
+    "global_norm",
     "leaky_relu",
     "leaky_relu_backward",
+    "lion",
     "matmul",
     "mean_squared_error",
     "momentum",
+    "nadam",
     "relu",
     "relu_backward",
+    "rmsprop",
     "sgd",
     "sigmoid",
     "sigmoid_backward",

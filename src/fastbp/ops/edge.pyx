@@ -120,6 +120,85 @@ def together(*arrays):
     return arrays
 
 
+def row_numbers(str name, value, Py_ssize_t rows):
+    """`value` as a contiguous vector of int64, each from 0 to rows - 1."""
+    cdef cnp.ndarray given = np.asarray(value), numbers
+    cdef const cnp.int64_t* number
+    cdef Py_ssize_t i
+    cdef bint inside = True
+    if cnp.PyArray_NDIM(given) != 1 or (cnp.PyArray_SIZE(given) and given.dtype.kind not in "iu"):
+        raise TypeError(f"expected {name} as a vector of integers, got {given.dtype} {(<object> given).shape}")
+    numbers = np.ascontiguousarray(given, np.int64)
+    number = <const cnp.int64_t*> cnp.PyArray_DATA(numbers)
+    for i in range(cnp.PyArray_SIZE(numbers)):
+        inside = inside & (<cnp.uint64_t> number[i] < <cnp.uint64_t> rows)   # a negative one is huge
+    if not inside:
+        raise IndexError(f"expected {name} from 0 to {rows - 1}, got {given.min()} to {given.max()}")
+    return numbers
+
+
+# ---- what changes in place -------------------------------------------------------------------------------------------
+
+def changing(tuple names, tuple arrays, g):
+    """Arrays of one dtype and shape that change in place and their gradient, as C-contiguous arrays for an op.
+
+    The third result is None, or a list of (array, copy): what is to be copied back when the op is done, because kernels
+    could not walk all the arrays in one order where they lie.
+    """
+    cdef cnp.ndarray w, array, gradient
+    cdef bint by_rows = True, by_columns = True
+    cdef Py_ssize_t i, j, n = len(arrays)
+    for i in range(n):
+        if not isinstance(arrays[i], cnp.ndarray) or not is_real(<cnp.ndarray> arrays[i]):
+            got = getattr(arrays[i], "dtype", type(arrays[i]).__name__)
+            raise TypeError(f"expected {names[i]} as a float32 or float64 array, got {got}")
+        array = <cnp.ndarray> arrays[i]
+        w = <cnp.ndarray> arrays[0]
+        if cnp.PyArray_TYPE(array) != cnp.PyArray_TYPE(w) or not cnp.PyArray_SAMESHAPE(array, w):
+            got, want = (<object> array).shape, (<object> w).shape
+            raise ValueError(f"expected {names[i]} as {w.dtype} {want}, as {names[0]}, got {array.dtype} {got}")
+        if not cnp.PyArray_ISWRITEABLE(array):
+            raise ValueError(f"expected {names[i]} to be writeable, since it is changed in place")
+        by_rows = by_rows and cnp.PyArray_ISBEHAVED(array) and cnp.PyArray_IS_C_CONTIGUOUS(array)
+        by_columns = by_columns and cnp.PyArray_ISBEHAVED(array) and cnp.PyArray_IS_F_CONTIGUOUS(array)
+    w = <cnp.ndarray> arrays[0]
+    gradient = like("g", g, w, names[0])
+    for i in range(n):
+        if not by_rows and has_an_element_twice(<cnp.ndarray> arrays[i]):
+            raise ValueError(f"expected {names[i]} with each element in a place of its own, got strides "
+                             f"{arrays[i].strides}")
+        for j in range(i + 1, n):
+            if are_apart(<cnp.ndarray> arrays[i], <cnp.ndarray> arrays[j]):
+                continue
+            raise ValueError(f"expected {names[i]} and {names[j]} not to overlap")
+        if not are_apart(<cnp.ndarray> arrays[i], gradient):
+            raise ValueError(f"expected {names[i]} and g not to overlap")
+    if by_rows:
+        return arrays, cnp.PyArray_GETCONTIGUOUS(gradient), None
+    if by_columns:
+        return tuple([array.T for array in arrays]), cnp.PyArray_GETCONTIGUOUS(gradient.T), None
+    copies = tuple([array.astype(array.dtype.newbyteorder("="), order="C") for array in arrays])
+    return copies, cnp.PyArray_GETCONTIGUOUS(gradient), list(zip(arrays, copies))
+
+
+cdef bint are_apart(cnp.ndarray a, cnp.ndarray b):
+    cdef char* p = cnp.PyArray_BYTES(a)
+    cdef char* q = cnp.PyArray_BYTES(b)
+    if cnp.PyArray_ISONESEGMENT(a) and cnp.PyArray_ISONESEGMENT(b):
+        return p + cnp.PyArray_NBYTES(a) <= q or q + cnp.PyArray_NBYTES(b) <= p
+    return not _memory.overlap(a, b)
+
+
+# Whether two indices might mean one element: an axis steps less far than those inside it reach.
+cdef bint has_an_element_twice(cnp.ndarray a):
+    reach = cnp.PyArray_ITEMSIZE(a)
+    for stride, length in sorted(zip(map(abs, (<object> a).strides), (<object> a).shape)):
+        if length > 1 and stride < reach:
+            return True
+        reach = stride * (length - 1) + reach if length > 1 else reach
+    return False
+
+
 # ---- outputs ---------------------------------------------------------------------------------------------------------
 
 # Whether a kernel can walk the array row by row: neighbours in a row are neighbours in memory.

@@ -1,0 +1,69 @@
+// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, and the sum of squares.
+//
+// Adding a member is a row in FBP_VECTORS (fbp_families.h) and its function here.
+
+#define vector_rule OP(vector_rule)
+
+typedef vreal vector_rule(vreal x, vreal other, vreal a, vreal b);
+
+// NaN stays NaN.
+FBP_INLINE vreal OP(clip_vector)(vreal x, vreal other, vreal a, vreal b) { return (void)other, vmin(b, vmax(a, x)); }
+FBP_INLINE vreal OP(scale_vector)(vreal x, vreal other, vreal a, vreal b) { return (void)other, (void)b, a * x; }
+FBP_INLINE vreal OP(blend_vector)(vreal x, vreal other, vreal a, vreal b) { return vfma(b, x, a * other); }
+
+// dst = f(src, other), for a constant f; `other` is read where f has a use for it.
+FBP_INLINE void OP(map_vector)(vector_rule *f, const int reads_other, const fbp_vector *args, fbp_size i, fbp_size j,
+                               fbp_size rows, fbp_size cols, const real *src, fbp_size src_stride, real *dst,
+                               fbp_size dst_stride) {
+    const vreal a = vset((real)args->a), b = vset((real)args->b);
+    const real *other = reads_other ? (const real *)args->other + i * args->stride + j : src;
+    const fbp_size other_stride = reads_other ? args->stride : src_stride, whole = cols / LANES * LANES;
+    const vtail tail = vtail_of(cols - whole);
+    for (fbp_size r = 0; r < rows; r++, src += src_stride, dst += dst_stride, other += other_stride) {
+        for (fbp_size q = 0; q < whole; q += LANES) vstore(dst + q, f(vload(src + q), vload(other + q), a, b));
+        if (whole < cols)
+            vstore_tail(dst + whole, f(vload_tail(src + whole, tail), vload_tail(other + whole, tail), a, b), tail);
+    }
+}
+
+static void OP(vector_map)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+                           fbp_size src_stride, void *dst, fbp_size dst_stride) {
+    const fbp_vector *args = arguments;
+    switch (args->kind) {
+#define ROW(f)                                                                                                      \
+    case FBP_VECTOR_##f:                                                                                            \
+        OP(map_vector)(OP(f##_vector), FBP_VECTOR_##f == FBP_VECTOR_blend, args, i, j, rows, cols, src, src_stride, \
+                       dst, dst_stride);                                                                            \
+        break;
+        FBP_VECTORS(ROW)
+#undef ROW
+    }
+}
+
+// x[0]^2 + ... + x[n - 1]^2 in double, as sixteen interleaved chains folded at the end. Product and sum are rounded one
+// after the other on every ISA. Chains are kept in vectors of doubles, for either real type.
+static double OP(sum_of_squares)(fbp_size n, const void *source) {
+    enum { CHAINS = 16, WIDE = FBP_VECTOR_BYTES / sizeof(double), VECTORS = CHAINS / WIDE };
+    typedef double doubles __attribute__((vector_size(FBP_VECTOR_BYTES)));
+    typedef real reals __attribute__((vector_size(WIDE * sizeof(real))));
+    const real *x = source;
+    doubles sum[VECTORS] = {{0}};
+    fbp_size i = 0;
+    for (; i + CHAINS <= n; i += CHAINS) {
+#pragma GCC unroll 16
+        for (int v = 0; v < VECTORS; v++) {
+            reals part;
+            memcpy(&part, x + i + v * WIDE, sizeof part);
+            const doubles d = __builtin_convertvector(part, doubles);
+            sum[v] += d * d;
+        }
+    }
+    double chain[CHAINS];
+    memcpy(chain, sum, sizeof chain);
+    for (int c = 0; i + c < n; c++) chain[c] += (double)x[i + c] * (double)x[i + c];
+    for (int w = CHAINS / 2; w; w /= 2)
+        for (int c = 0; c < w; c++) chain[c] += chain[c + w];
+    return chain[0];
+}
+
+#undef vector_rule

@@ -1,0 +1,16 @@
+# Floor 1. What _vectors.pyx shows to Python: ops are made of NumPy arrays here and run by _program.
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fastbp._core._ops import Op
+
+Array = NDArray[Any]
+
+class VectorMap(Op):
+    def __init__(self, kind: str, a: float, b: float, x: Array, out: Array, other: Array | None = None) -> None: ...
+
+class SumOfSquares(Op):
+    def __init__(self, x: Array) -> None: ...
+    def total(self) -> float: ...

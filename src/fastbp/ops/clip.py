@@ -1,0 +1,223 @@
+"""Floor 2. Clipping of gradients, by value and by norm, and the moving average of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastbp._core import _vectors
+from fastbp._core._program import run_op
+from fastbp.ops.edge import Array, finished, like, output, real, together
+
+
+def _mapped(kind: str, a: float, b: float, x: Array, out: Array | None) -> Array:
+    """f(x) into `out`, which may be x."""
+    target = output(out, x.shape, x.dtype, in_place=x)
+    if x.size:
+        run_op(_vectors.VectorMap(kind, a, b, *together(x, target)), 1, 4.0 * x.size)
+    return finished(target, out)
+
+
+def clip_by_value(g: ArrayLike, low: float, high: float, out: Array | None = None) -> Array:
+    """Gradient cut to an interval, min(max(g, low), high), element by element. NaN stays NaN.
+
+    Parameters
+    ----------
+    g : array_like
+        float32 or float64.
+    low, high : float
+        Low at most high; either may be infinite.
+    out : ndarray, optional
+        Of the shape and dtype of g; may be g itself.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        If g is not real, low is above high or one of them NaN, or `out` does not fit.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.ops.clip_by_value([-3.0, 0.5, 3.0], -1, 1)
+    array([-1. ,  0.5,  1. ])
+    """
+    if not low <= high:
+        raise ValueError(f"expected low to be at most high, got {low} and {high}")
+    return _mapped("clip", low, high, real("g", g), out)
+
+
+def clip_by_norm(g: ArrayLike, max_norm: float, out: Array | None = None) -> Array:
+    """Gradient scaled down to a norm, g * max_norm / max(norm, max_norm), norm = sqrt(sum(g²)) (Pascanu et al. 2013).
+
+    Parameters
+    ----------
+    g : array_like
+        float32 or float64.
+    max_norm : float
+        Above 0.
+    out : ndarray, optional
+        Of the shape and dtype of g; may be g itself.
+
+    Returns
+    -------
+    ndarray
+        NaN everywhere if there is a NaN in g; zeros, and NaN where g is infinite, if its norm is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If g is not real, max_norm is not above 0, or `out` does not fit.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.ops.clip_by_norm([3.0, 4.0], 1.0)
+    array([0.6, 0.8])
+    """
+    g = real("g", g)
+    factor = _factor(_check_norm(max_norm), sqrt(_sum_of_squares(g)))
+    return _mapped("scale", factor, 0.0, g, out)
+
+
+def global_norm(gradients: Sequence[ArrayLike]) -> float:
+    """Euclidean norm of all elements of several arrays, sqrt(sum g²) (Pascanu et al. 2013).
+
+    Squares are added in double, in an order that depends neither on the threads nor on strides. In float64, elements
+    beyond 1e154 overflow to inf.
+
+    Parameters
+    ----------
+    gradients : sequence of array_like
+        float32 or float64, any shapes.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        If an array is not real.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> fb.ops.global_norm([[1.0, 2.0], [[2.0], [4.0]]])
+    5.0
+    """
+    return sqrt(sum(_sum_of_squares(real(f"gradients[{i}]", g)) for i, g in enumerate(gradients)))
+
+
+def clip_by_global_norm(gradients: Sequence[Array], max_norm: float) -> float:
+    """Several gradients scaled down together, in place, so that their `global_norm` is at most max_norm.
+
+    Each is multiplied by max_norm / max(norm, max_norm) (Pascanu, Mikolov & Bengio 2013).
+
+    Parameters
+    ----------
+    gradients : sequence of ndarray
+        float32 or float64, any shapes and strides; changed.
+    max_norm : float
+        Above 0.
+
+    Returns
+    -------
+    float
+        The norm before. Where it is not finite, what is left of the gradients is as in `clip_by_norm`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is no array of reals that can be written, two of them overlap, or max_norm is not above 0. Then
+        nothing has changed.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> a, b = np.array([3.0]), np.array([4.0])
+    >>> fb.ops.clip_by_global_norm([a, b], 1.0), a, b
+    (5.0, array([0.6]), array([0.8]))
+    """
+    _check_norm(max_norm)
+    for i, g in enumerate(gradients):
+        if not isinstance(g, np.ndarray) or real(f"gradients[{i}]", g) is not g or not g.flags.writeable:
+            raise TypeError(f"expected gradients[{i}] as a writeable float32 or float64 array, got {_described(g)}")
+        for j in range(i):
+            if np.shares_memory(g, gradients[j]):
+                raise ValueError(f"expected gradients not to overlap, got {j} and {i} that do")
+    norm = global_norm(gradients)
+    factor = _factor(max_norm, norm)
+    if factor != 1:
+        for g in gradients:
+            _mapped("scale", factor, 0.0, g, g)
+    return norm
+
+
+def ema(average: Array, x: ArrayLike, decay: float) -> Array:
+    """Exponential moving average, average = decay * average + (1 - decay) * x, in place (Polyak & Juditsky 1992).
+
+    Parameters
+    ----------
+    average : ndarray
+        float32 or float64, any strides; changed.
+    x : array_like
+        Of the shape and dtype of average.
+    decay : float
+        From 0 to 1.
+
+    Returns
+    -------
+    ndarray
+        average itself.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arrays do not fit each other, overlap or cannot be written, or decay is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> fb.ops.ema(np.array([1.0, 2.0]), [5.0, 2.0], 0.75)
+    array([2., 2.])
+    """
+    if not 0 <= decay <= 1:
+        raise ValueError(f"expected decay from 0 to 1, got {decay}")
+    if not isinstance(average, np.ndarray):
+        raise TypeError(f"expected average as an array, got {type(average).__name__}")
+    place = real("average", average)
+    if place is not average:
+        raise TypeError(f"expected average as a float32 or float64 array, got {_described(average)}")
+    x = like("x", x, place, "average")
+    target = output(average, x.shape, x.dtype, x, in_place=average)
+    if x.size:
+        run_op(_vectors.VectorMap("blend", decay, 1 - decay, *together(x, target, average)), 1, 4.0 * x.size)
+    return finished(target, average)
+
+
+def _sum_of_squares(g: Array) -> float:
+    op = _vectors.SumOfSquares(np.ascontiguousarray(g))
+    run_op(op, 1, 8.0 * g.size)
+    return op.total()
+
+
+def _check_norm(max_norm: float) -> float:
+    if not (isfinite(max_norm) and max_norm > 0):
+        raise ValueError(f"expected max_norm to be finite and above 0, got {max_norm}")
+    return max_norm
+
+
+def _factor(max_norm: float, norm: float) -> float:
+    """max_norm / max(norm, max_norm), NaN if the norm is."""
+    return 1.0 if norm <= max_norm else max_norm / norm
+
+
+def _described(value: object) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
