@@ -17,22 +17,46 @@ from fastbp.ops.activation import (
     tanh_backward,
 )
 from fastbp.ops.dense import column_sum, dense, dense_backward, matmul
+from fastbp.ops.dropout import alpha_dropout, alpha_dropout_backward, dropout, dropout_backward, random_bits
 from fastbp.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from fastbp.ops.norm import (
+    batch_norm,
+    batch_norm_backward,
+    group_norm,
+    group_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+    rms_norm,
+    rms_norm_backward,
+)
 from fastbp.ops.update import adam, gather_rows, momentum, sgd
 
 __all__ = [
     "adam",
+    "alpha_dropout",
+    "alpha_dropout_backward",
+    "batch_norm",
+    "batch_norm_backward",
     "column_sum",
     "dense",
     "dense_backward",
+    "dropout",
+    "dropout_backward",
     "gather_rows",
+    "group_norm",
+    "group_norm_backward",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "matmul",
     "mean_squared_error",
     "momentum",
+    "random_bits",
     "relu",
     "relu_backward",
+    "rms_norm",
+    "rms_norm_backward",
     "sgd",
     "sigmoid",
     "sigmoid_backward",
