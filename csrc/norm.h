@@ -87,14 +87,16 @@ FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols,
         EACH_PIECE(j, n, cols) {
             const vreal m = OP(load_part)(mean + j, n), s = vload(scale + j), b = vload(shift + j);
             const real *from = x + i * a->x_stride + j;
-            if (height == APPLY_ROWS && n == LANES)
-                for (int r = 0; r < APPLY_ROWS; r++)
-                    vstore(out + r * out_stride + j, vfma(vload(from + r * a->x_stride) - m, s, b));
-            else
+            vreal v[APPLY_ROWS];
+            if (height == APPLY_ROWS && n == LANES) {  // all loads, then all stores: rows may lie on top of one another in L1
+                for (int r = 0; r < APPLY_ROWS; r++) v[r] = vload(from + r * a->x_stride);
+                for (int r = 0; r < APPLY_ROWS; r++) vstore(out + r * out_stride + j, vfma(v[r] - m, s, b));
+            } else {
                 for (fbp_size r = 0; r < height; r++) {
-                    const vreal v = OP(load_part)(from + r * a->x_stride, n);
-                    OP(store_part)(out + r * out_stride + j, vfma(v - m, s, b), n);
+                    v[0] = OP(load_part)(from + r * a->x_stride, n);
+                    OP(store_part)(out + r * out_stride + j, vfma(v[0] - m, s, b), n);
                 }
+            }
         }
         for (fbp_size r = 0; a->streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
     }

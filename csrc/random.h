@@ -11,18 +11,23 @@
 // latency. What is above the lower 32 bits of a lane is of no account.
 enum { PHILOX_SETS = 2, PHILOX_BLOCKS = PHILOX_SETS * WIDE_LANES, PHILOX_WORDS = 4 * PHILOX_BLOCKS };
 
-FBP_INLINE void philox_round(vwide *c, uint32_t key_0, uint32_t key_1) {
+FBP_INLINE void philox_round(vwide *c, const vwide *key) {
     const vwide zero = {0};
     const vwide p = vmul_low(c[0], zero + 0xD2511F53u), q = vmul_low(c[2], zero + 0xCD9E8D57u);
-    c[0] = (q >> 32) ^ c[1] ^ (zero + key_0);
+    c[0] = (q >> 32) ^ (c[1] ^ key[0]);
     c[1] = q;
-    c[2] = (p >> 32) ^ c[3] ^ (zero + key_1);
+    c[2] = (p >> 32) ^ (c[3] ^ key[1]);
     c[3] = p;
 }
 
 // Four words for each of `blocks` counters, from number `block` behind the place on; and of as many more as fill up
 // PHILOX_WORDS.
 FBP_LOCAL void philox(const fbp_random *from, fbp_size block, fbp_size blocks, uint32_t *out) {
+    vwide keys[10][2];
+    for (uint32_t round = 0; round < 10; round++) {
+        keys[round][0] = (vwide){0} + ((uint32_t)from->seed + round * 0x9E3779B9u);
+        keys[round][1] = (vwide){0} + ((uint32_t)(from->seed >> 32) + round * 0xBB67AE85u);
+    }
     const uint64_t first = from->counter[0] + (uint64_t)block, carry = first < from->counter[0];
     for (fbp_size b = 0; b < blocks; b += PHILOX_BLOCKS, out += PHILOX_WORDS) {
         uint64_t low[PHILOX_BLOCKS], high[PHILOX_BLOCKS];
@@ -36,10 +41,9 @@ FBP_LOCAL void philox(const fbp_random *from, fbp_size block, fbp_size blocks, u
             memcpy(&c[s][2], high + s * WIDE_LANES, sizeof(vwide));
             c[s][1] = c[s][0] >> 32, c[s][3] = c[s][2] >> 32;
         }
-        uint32_t key_0 = (uint32_t)from->seed, key_1 = (uint32_t)(from->seed >> 32);
 #pragma GCC unroll 10
-        for (int round = 0; round < 10; round++, key_0 += 0x9E3779B9u, key_1 += 0xBB67AE85u)
-            for (int s = 0; s < PHILOX_SETS; s++) philox_round(c[s], key_0, key_1);
+        for (int round = 0; round < 10; round++)
+            for (int s = 0; s < PHILOX_SETS; s++) philox_round(c[s], keys[round]);
         for (int s = 0; s < PHILOX_SETS; s++) {
             vwide pairs[2];
             vzip((c[s][0] & 0xffffffff) | c[s][1] << 32, (c[s][2] & 0xffffffff) | c[s][3] << 32, pairs, pairs + 1);

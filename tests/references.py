@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import references_norm
 
 import fastbp as fb
 from fastbp._core import _dense, _program, _rows
@@ -515,3 +516,4 @@ for name, arrays, reference in (
     ROWS[f"metric, {name} of {arrays}"] = Row(
         probability_and(arrays), metric_op(name), reference, LOSS_SIZES, contiguous_rows=True
     )
+ROWS |= references_norm.rows(Row, ROW_SIZES)

@@ -16,7 +16,7 @@ from fastbp._core import _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import Array, finished, output, real, together
 
-WORK = 16.0  # operations that an element is worth, of which most go into its random word
+WORK = 50.0  # operations that an element is worth, of which most go into its random word
 SELU_FLOOR = -1.7580993408473766  # what SELU goes to at minus infinity: -scale alpha (Klambauer et al. 2017)
 
 
