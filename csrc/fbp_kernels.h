@@ -133,6 +133,40 @@ typedef struct {
     double threshold;       // binary: predictions above it count as 1
 } fbp_metric;
 
+// Normalisation. A row of x is `groups` groups of `channels` channels of `span` elements, all of them neighbours; gamma and
+// beta have one element a channel. Of a row of batch_norm each element is a channel: groups and span are 1.
+typedef struct {
+    fbp_size rows, groups, channels, span;
+    const void *x;  // (rows, groups * channels * span)
+    fbp_size x_stride;
+    const void *dy;  // like x; backward only
+    fbp_size dy_stride;
+    const void *gamma, *beta;  // (groups * channels,) or NULL: 1 and 0
+    void *mean, *rstd;  // by group (rows, groups), by column (channels,); OUT forward, IN backward; mean may be NULL
+    void *running_mean, *running_variance;  // IN OUT (channels,) or NULL; batch_norm only
+    void *y;                                // OUT like x: y, or dx
+    fbp_size y_stride;
+    void *dgamma, *dbeta;  // OUT (groups * channels,) or NULL
+    int centered;          // subtract the mean? (group_norm and its gradient)
+    int streams;           // y goes past the caches
+    double epsilon, momentum;
+} fbp_norm;
+
+// A place in the words of Philox4x32-10: word `word` (0 to 3) of the 128-bit counter, low half first, under the key `seed`.
+typedef struct {
+    uint64_t seed, counter[2];
+    uint32_t word;
+} fbp_random;
+
+// dst = src * scale + shift where the element's word is not below threshold, else fill. Element (i, j) of the whole array
+// has the word i * row_length + j behind `from`.
+typedef struct {
+    fbp_random from;
+    fbp_size row_length;
+    uint32_t threshold;
+    double scale, shift, fill;
+} fbp_dropout;
+
 // dst = f(src, other)
 typedef struct {
     fbp_vector_kind kind;

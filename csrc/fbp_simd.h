@@ -45,6 +45,42 @@ FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 #define FBP_AVX2_PAIR 1  // the 64-byte code path on a 32-byte machine: for tests, not for speed
 #endif
 
+// Whole numbers of 64 bits, for random numbers: they are the same for both real types.
+typedef uint64_t vwide __attribute__((vector_size(FBP_VECTOR_BYTES)));
+#define WIDE_LANES (FBP_VECTOR_BYTES / 8)
+
+// The product, 64 bits, of the lower 32 bits of each lane.
+FBP_INLINE vwide vmul_low(vwide a, vwide b) {
+#if FBP_AVX512
+    return (vwide)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif FBP_AVX2
+    return (vwide)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif FBP_NEON
+    return (vwide)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+#elif FBP_SSE2
+    return (vwide)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+    return (a & 0xffffffff) * (b & 0xffffffff);
+#endif
+}
+
+// Lanes of a and b by turns: a0 b0 a1 b1 ..., the first half of them and the second.
+FBP_INLINE void vzip(vwide a, vwide b, vwide *low, vwide *high) {
+#if defined(__clang__)
+    for (int i = 0; i < WIDE_LANES; i++) {
+        const int at = i / 2, behind = at + WIDE_LANES / 2;
+        (*low)[i] = i % 2 ? b[at] : a[at];
+        (*high)[i] = i % 2 ? b[behind] : a[behind];
+    }
+#else
+    vwide lane;
+#pragma GCC unroll 8
+    for (int i = 0; i < WIDE_LANES; i++) lane[i] = (uint64_t)(i / 2 + i % 2 * WIDE_LANES);
+    *low = __builtin_shuffle(a, b, lane);
+    *high = __builtin_shuffle(a, b, lane + WIDE_LANES / 2);
+#endif
+}
+
 #define vreal OP(vreal)
 #define vint OP(vint)
 #define vtail OP(vtail)
@@ -206,6 +242,21 @@ FBP_INLINE vreal vsqrt(vreal a) {
 #else
     for (fbp_size i = 0; i < LANES; i++) a[i] = FBP_REAL_BITS == 32 ? __builtin_sqrtf((float)a[i]) : __builtin_sqrt(a[i]);
     return a;
+#endif
+}
+
+// Lane i becomes lane i + d, for a constant d; the last d lanes become the first.
+FBP_INLINE vreal OP(lanes_from)(vreal v, int d) {
+    enum { N = FBP_VECTOR_BYTES / sizeof(real) };
+#if defined(__clang__)
+    vreal turned;
+    for (int i = 0; i < N; i++) turned[i] = v[(i + d) % N];
+    return turned;
+#else
+    vint lane;
+#pragma GCC unroll 16
+    for (int i = 0; i < N; i++) lane[i] = (i + d) % N;
+    return __builtin_shuffle(v, lane);
 #endif
 }
 

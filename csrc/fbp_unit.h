@@ -9,6 +9,8 @@
 #include "update.h"
 #include "vector.h"
 #include "gather.h"
+#include "norm.h"
+#include "random.h"
 #include "gemm.h"
 
 // Runs a dozen independent chains of fused multiply-adds, from registers alone: what the FMA units can do at most.

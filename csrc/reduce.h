@@ -54,11 +54,11 @@ FBP_INLINE void OP(group_store)(real *p, group a, fbp_size n) {
 }
 
 FBP_INLINE real OP(group_sum)(group a) {
-    real x[64 / sizeof(real)];
-    memcpy(x, &a, sizeof x);
-    for (fbp_size w = GROUP_LANES / 2; w; w /= 2)
-        for (fbp_size i = 0; i < w; i++) x[i] += x[i + w];
-    return x[0];
+    for (int w = FBP_GROUP / 2; w; w /= 2)
+        for (int g = 0; g < w; g++) a.v[g] += a.v[g + w];
+#pragma GCC unroll 4
+    for (int w = (int)LANES / 2; w; w /= 2) a.v[0] += OP(lanes_from)(a.v[0], w);
+    return a.v[0][0];
 }
 
 // group_sum of n values at x and zeros behind them, given the largest power of two below n; x is used up. The last four

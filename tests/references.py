@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import references_norm
 
 import fastbp as fb
 from fastbp._core import _dense, _program, _rows
@@ -523,6 +524,7 @@ for name, arrays, reference in (
     ROWS[f"metric, {name} of {arrays}"] = Row(
         probability_and(arrays), metric_op(name), reference, LOSS_SIZES, contiguous_rows=True
     )
+ROWS |= references_norm.rows(Row, ROW_SIZES)
 
 # The rows of other files, which put them into ROWS themselves.
 import references_update  # noqa: E402, F401

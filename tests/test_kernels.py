@@ -88,7 +88,7 @@ def team(monkeypatch):
         size = threads
         fb.set_num_threads(threads)
 
-    for module in ("activation", "clip", "dense", "gather", "loss", "update"):
+    for module in ("activation", "clip", "dense", "dropout", "gather", "loss", "norm", "update"):
         monkeypatch.setattr(importlib.import_module(f"fastbp.ops.{module}"), "run_op", run_op)
     monkeypatch.setattr(_program, "run_op", run_op)
     yield set_size

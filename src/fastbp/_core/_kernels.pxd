@@ -1,6 +1,6 @@
 # Floor 1. The C interface of floor 0, as Cython sees it.
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "fbp_kernels.h" nogil:
     ctypedef Py_ssize_t fbp_size
@@ -96,6 +96,37 @@ cdef extern from "fbp_kernels.h" nogil:
         void* value
         double threshold
 
+    ctypedef struct fbp_norm:
+        fbp_size rows, groups, channels, span
+        const void* x
+        fbp_size x_stride
+        const void* dy
+        fbp_size dy_stride
+        const void* gamma
+        const void* beta
+        void* mean
+        void* rstd
+        void* running_mean
+        void* running_variance
+        void* y
+        fbp_size y_stride
+        void* dgamma
+        void* dbeta
+        int centered
+        int streams
+        double epsilon, momentum
+
+    ctypedef struct fbp_random:
+        uint64_t seed
+        uint64_t counter[2]
+        uint32_t word
+
+    ctypedef struct fbp_dropout:
+        fbp_random from_ "from"
+        fbp_size row_length
+        uint32_t threshold
+        double scale, shift, fill
+
     ctypedef struct fbp_gather:
         fbp_dtype src_dtype
         const void* src
@@ -137,6 +168,13 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_labels)(const fbp_gather* args) noexcept nogil
+        void (*batch_norm)(const fbp_norm* args) noexcept nogil
+        void (*batch_norm_apply)(const fbp_norm* args) noexcept nogil
+        void (*batch_norm_backward)(const fbp_norm* args) noexcept nogil
+        void (*group_norm)(const fbp_norm* args) noexcept nogil
+        void (*group_norm_backward)(const fbp_norm* args) noexcept nogil
+        fbp_block_fn dropout
+        void (*random_bits)(const fbp_random* place, fbp_size begin, fbp_size n, uint32_t* out) noexcept nogil
         double (*fma_chains)(fbp_size iterations) noexcept nogil
 
     int fbp_isa_count()

@@ -20,6 +20,23 @@ class SumOfParts(_RowMap):
 class ActivationGradient(_RowMap):
     def __init__(self, da: Array, a: Array, dz: Array, kind: str, alpha: float = 0, by_rows: bool = True) -> None: ...
 
+class Dropout(_RowMap):
+    def __init__(
+        self,
+        x: Array,
+        y: Array,
+        threshold: int,
+        seed: int,
+        offset: int,
+        scale: float = 1,
+        shift: float = -0.0,
+        fill: float = 0,
+        by_rows: bool = True,
+    ) -> None: ...
+
+class RandomBits(Op):
+    def __init__(self, out: Array, seed: int, offset: int) -> None: ...
+
 class Softmax(_RowMap):
     def __init__(self, z: Array, a: Array) -> None: ...
 

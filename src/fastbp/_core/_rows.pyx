@@ -8,7 +8,7 @@
 #     and its targets; and in prediction the output.
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 import numpy as np
@@ -33,6 +33,7 @@ cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     bint streams
     fbp_activation_forward forward
     fbp_activation_backward backward
+    fbp_dropout dropout
 
 
 # A block function on this share.
@@ -63,6 +64,18 @@ cdef void activation(const void* args, const Share* share) noexcept nogil:
 cdef void activation_gradient(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
     map_share(p, p.kernels.activation_backward, &p.backward, share)
+
+
+# By rows, an element's number counts from the first row of the caller's array, not of the batch.
+cdef void dropout(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    cdef fbp_dropout a = p.dropout
+    cdef uint64_t word = a.from_.word + <uint64_t> (share.first * a.row_length)
+    a.from_.word = word & 3
+    a.from_.counter[0] += word >> 2
+    if a.from_.counter[0] < word >> 2:
+        a.from_.counter[1] += 1
+    map_share(p, p.kernels.dropout, &a, share)
 
 
 cdef void softmax(const void* args, const Share* share) noexcept nogil:
@@ -155,6 +168,61 @@ cdef class ActivationGradient(_RowMap):
         self.p.backward.stride = self.p.y.rs
         self.p.backward.activation = ACTIVATIONS[kind]
         self.p.backward.alpha = alpha
+
+
+cdef fbp_random random_place(offset, seed):
+    cdef fbp_random place
+    place.seed = seed
+    place.word = offset & 3
+    place.counter[0] = offset >> 2 & 0xFFFFFFFFFFFFFFFF
+    place.counter[1] = offset >> 66
+    return place
+
+
+cdef class Dropout(_RowMap):
+    """y = scale x + shift where an element's random word is not below the threshold, else fill.
+
+    Element i of the array, in C order, has word offset + i of those that belong to the seed; see csrc/random.h.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, uint32_t threshold, seed, offset, double scale=1,
+                 double shift=-0.0, double fill=0, bint by_rows=True):
+        self.set(x, None, y)
+        self.fn = dropout
+        if not by_rows:
+            self.set_parts(x, None, y)
+        self.p.dropout.from_ = random_place(offset, seed)
+        self.p.dropout.row_length = self.p.x.cols
+        self.p.dropout.threshold = threshold
+        self.p.dropout.scale, self.p.dropout.shift, self.p.dropout.fill = scale, shift, fill
+
+
+cdef struct Bits:
+    const fbp_kernels* kernels
+    fbp_random place
+    uint32_t* out                 # OUT (n,)
+    Py_ssize_t n
+
+
+cdef void random_bits(const void* args, const Share* share) noexcept nogil:
+    cdef const Bits* p = <const Bits*> args
+    cdef Py_ssize_t begin, end
+    cut(p.n, 16, share.index, share.count, &begin, &end)
+    p.kernels.random_bits(&p.place, begin, end - begin, p.out + begin)
+
+
+cdef class RandomBits(Op):
+    """out = words [offset, offset + n) of those that belong to the seed, uint32 (n,)."""
+
+    cdef Bits p
+
+    def __init__(self, cnp.ndarray out, seed, offset):
+        self.by_rows = False
+        self.fn, self.args = random_bits, &self.p
+        self.arrays = out
+        self.kernels = self.p.kernels = kernels_of(FBP_F32)
+        self.p.place = random_place(offset, seed)
+        self.p.out, self.p.n = <uint32_t*> cnp.PyArray_DATA(out), cnp.PyArray_SIZE(out)
 
 
 cdef class Softmax(_RowMap):

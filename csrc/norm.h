@@ -1,0 +1,375 @@
+// Floor 0. Normalisation: of columns over the batch (batch_norm, Ioffe & Szegedy 2015), and of groups of neighbours in a row
+// (group_norm, Wu & He 2018; of one group, layer_norm, Ba, Kiros & Hinton 2016; without the mean, rms_norm, Zhang & Sennrich
+// 2019).
+//
+// A mean rounded to `real` is off by as much as a deviation where the mean is large: so it is two numbers, `mean` and a
+// `rest` below its last digit. Sums are of differences from one of the values themselves, which are exact where it matters,
+// and zero in a column or row of equal values. Every normalised element is (x - mean) scale + shift, with the rest in shift.
+
+#ifndef FBP_NORM_ONCE
+#define FBP_NORM_ONCE
+#define NORM_ROWS 8     // rows whose moments are made in registers
+#define APPLY_ROWS 4    // rows that share a load of their columns' factors
+#define NORM_BYTES 2048  // columns at a time: their factors stay in L1
+#define NORM_CHUNK (NORM_BYTES / (fbp_size)sizeof(real))
+#define EACH_PIECE(j, n, cols) \
+    for (fbp_size j = 0, n = smaller(LANES, cols); j < (cols); j += LANES, n = smaller(LANES, (cols) - j))
+#define MORE 4  // groups of a row that are added up side by side
+#endif
+
+// The first n lanes, n > 0.
+FBP_INLINE vreal OP(load_part)(const real *p, fbp_size n) { return n >= LANES ? vload(p) : vload_tail(p, vtail_of(n)); }
+
+FBP_INLINE void OP(store_part)(real *p, vreal v, fbp_size n) {
+    if (n >= LANES)
+        vstore(p, v);
+    else
+        vstore_tail(p, v, vtail_of(n));
+}
+
+FBP_INLINE vreal OP(part_or)(const real *p, fbp_size j, fbp_size n, real otherwise) {
+    return p ? OP(load_part)(p + j, n) : vset(otherwise);
+}
+
+// What sums are counted from: x, or 0 if it is inf or NaN, which would make NaN of a mean that is inf.
+FBP_INLINE vreal OP(origin)(vreal x) { return vselect(x - x == 0, x, vset(0)); }
+
+// a + b = *sum + rest, exactly (Knuth); returns the rest.
+FBP_INLINE vreal OP(two_sum)(vreal a, vreal b, vreal *sum) {
+    const vreal s = a + b, c = s - a;
+    *sum = s;
+    return (a - (s - c)) + (b - c);
+}
+
+// ---- columns
+
+// Sum and sum of squared deviations of each of n columns, from the first row, over `rows` rows, at most NORM_ROWS.
+FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows, fbp_size n, vreal from, vreal *sum, vreal *m2) {
+    vreal d[NORM_ROWS], total = {0}, squares = {0};
+    for (fbp_size r = 0; r < rows; r++) d[r] = OP(load_part)(x + r * stride, n) - from, total += d[r];
+    const vreal mean = total * vset((real)1 / (real)rows);
+    for (fbp_size r = 0; r < rows; r++) d[r] -= mean, squares = vfma(d[r], d[r], squares);
+    *sum = total, *m2 = squares;
+}
+
+// Sums and sums of squared deviations of columns over all rows: blocks of rows, merged by the formula of Chan, Golub &
+// LeVeque (1983).
+FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, fbp_size stride, real *sum, real *m2) {
+    for (fbp_size i = 0; i < rows; i += NORM_ROWS) {
+        const fbp_size height = smaller(NORM_ROWS, rows - i);
+        const real before = (real)i, here = (real)height;
+        const vreal per_before = vset(i ? 1 / before : 0), per_here = vset(1 / here);
+        const vreal weight = vset(before * (here / (before + here)));
+        EACH_PIECE(j, n, cols) {
+            const vreal from = OP(origin)(OP(load_part)(x + j, n));
+            const real *block = x + i * stride + j;
+            vreal s, q;
+            if (height == NORM_ROWS && n == LANES)
+                OP(block_moments)(block, stride, NORM_ROWS, LANES, from, &s, &q);
+            else
+                OP(block_moments)(block, stride, height, n, from, &s, &q);
+            const vreal all = i ? vload(sum + j) : vset(0), squares = i ? vload(m2 + j) : vset(0);
+            const vreal apart = s * per_here - all * per_before;
+            vstore(sum + j, all + s);
+            vstore(m2 + j, vfma(apart * apart, weight, squares + q));
+        }
+    }
+}
+
+// y = (x - mean) scale + shift, one of each a column.
+FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real *scale, const real *shift) {
+    const real *mean = (const real *)a->mean + at, *x = (const real *)a->x + at;
+    real pieces[APPLY_ROWS][NORM_CHUNK];
+    for (fbp_size i = 0; i < a->rows; i += APPLY_ROWS) {
+        const fbp_size height = smaller(APPLY_ROWS, a->rows - i);
+        real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? pieces[0] : y;
+        const fbp_size out_stride = a->streams ? NORM_CHUNK : a->y_stride;
+        EACH_PIECE(j, n, cols) {
+            const vreal m = OP(load_part)(mean + j, n), s = vload(scale + j), b = vload(shift + j);
+            const real *from = x + i * a->x_stride + j;
+            vreal v[APPLY_ROWS];
+            if (height == APPLY_ROWS && n == LANES) {  // all loads, then all stores: rows may lie on top of one another in L1
+                for (int r = 0; r < APPLY_ROWS; r++) v[r] = vload(from + r * a->x_stride);
+                for (int r = 0; r < APPLY_ROWS; r++) vstore(out + r * out_stride + j, vfma(v[r] - m, s, b));
+            } else {
+                for (fbp_size r = 0; r < height; r++) {
+                    v[0] = OP(load_part)(from + r * a->x_stride, n);
+                    OP(store_part)(out + r * out_stride + j, vfma(v[0] - m, s, b), n);
+                }
+            }
+        }
+        for (fbp_size r = 0; a->streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
+    }
+}
+
+FBP_INLINE void OP(run_average)(void *running, fbp_size j, fbp_size n, vreal momentum, vreal one_minus, vreal now) {
+    if (!running) return;
+    real *average = (real *)running + j;
+    OP(store_part)(average, vfma(one_minus, now, momentum * OP(load_part)(average, n)), n);
+}
+
+// Normalises each column by its own moments over the rows, which it leaves in mean and rstd.
+static void OP(batch_norm)(const fbp_norm *a) {
+    const vreal epsilon = vset((real)a->epsilon), per_row = vset((real)1 / (real)a->rows);
+    const vreal momentum = vset((real)a->momentum), one_minus = vset((real)(1 - a->momentum));
+    real scale[NORM_CHUNK], shift[NORM_CHUNK];
+    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
+        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
+        const real *x = (const real *)a->x + at;
+        OP(column_moments)(a->rows, cols, x, a->x_stride, scale, shift);
+        EACH_PIECE(j, n, cols) {
+            const vreal from = OP(origin)(OP(load_part)(x + j, n)), variance = vload(shift + j) * per_row;
+            vreal mean;
+            const vreal rest = OP(two_sum)(from, vload(scale + j) * per_row, &mean);
+            const vreal rstd = vset(1) / vsqrt(variance + epsilon);
+            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
+            vstore(scale + j, factor);
+            vstore(shift + j, vfma(-rest, factor, OP(part_or)(a->beta, at + j, n, 0)));
+            OP(store_part)((real *)a->mean + at + j, mean, n);
+            OP(store_part)((real *)a->rstd + at + j, rstd, n);
+            OP(run_average)(a->running_mean, at + j, n, momentum, one_minus, mean);
+            OP(run_average)(a->running_variance, at + j, n, momentum, one_minus, variance);
+        }
+        OP(scale_columns)(a, at, cols, scale, shift);
+    }
+}
+
+// Normalises each column by the moments that are given.
+static void OP(batch_norm_apply)(const fbp_norm *a) {
+    real scale[NORM_CHUNK], shift[NORM_CHUNK];
+    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
+        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
+        EACH_PIECE(j, n, cols) {
+            const vreal rstd = OP(load_part)((const real *)a->rstd + at + j, n);
+            vstore(scale + j, rstd * OP(part_or)(a->gamma, at + j, n, 1));
+            vstore(shift + j, OP(part_or)(a->beta, at + j, n, 0));
+        }
+        OP(scale_columns)(a, at, cols, scale, shift);
+    }
+}
+
+// Adds the sums over up to NORM_ROWS rows of x - mean, of dy and of dy (x - mean) to *sums.
+FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fbp_size rows, fbp_size n, vreal mean,
+                                  vreal *sums) {
+    const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
+    vreal rest = {0}, sum = {0}, dot = {0};
+    for (fbp_size r = 0; r < rows; r++) {
+        const vreal d = OP(load_part)(x + r * a->x_stride, n) - mean, g = OP(load_part)(dy + r * a->dy_stride, n);
+        rest += d, sum += g, dot = vfma(g, d, dot);
+    }
+    sums[0] += rest, sums[1] += sum, sums[2] += dot;
+}
+
+// dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) rstd, as one sum a dy + b (x - mean) + c.
+FBP_INLINE void OP(gradient_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real (*factor)[NORM_CHUNK]) {
+    const real *mean = (const real *)a->mean + at;
+    real piece[NORM_CHUNK];
+    for (fbp_size i = 0; i < a->rows; i++) {
+        const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
+        real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? piece : y;
+        EACH_PIECE(j, n, cols) {
+            const vreal d = OP(load_part)(x + j, n) - OP(load_part)(mean + j, n), g = OP(load_part)(dy + j, n);
+            const vreal rest = vfma(vload(factor[1] + j), d, vload(factor[2] + j));
+            OP(store_part)(out + j, vfma(vload(factor[0] + j), g, rest), n);
+        }
+        if (a->streams) OP(stream)(cols, piece, y);
+    }
+}
+
+static void OP(batch_norm_backward)(const fbp_norm *a) {
+    const vreal per_row = vset((real)1 / (real)a->rows);
+    real sums[3][NORM_CHUNK];
+    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
+        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
+        for (fbp_size i = 0; i < a->rows; i += NORM_ROWS) {
+            const fbp_size height = smaller(NORM_ROWS, a->rows - i);
+            EACH_PIECE(j, n, cols) {
+                const vreal mean = OP(load_part)((const real *)a->mean + at + j, n);
+                vreal s[3] = {{0}};
+                for (int k = 0; i && k < 3; k++) s[k] = vload(sums[k] + j);
+                if (height == NORM_ROWS && n == LANES)
+                    OP(gradient_sums)(a, i, at + j, NORM_ROWS, LANES, mean, s);
+                else
+                    OP(gradient_sums)(a, i, at + j, height, n, mean, s);
+                for (int k = 0; k < 3; k++) vstore(sums[k] + j, s[k]);
+            }
+        }
+        EACH_PIECE(j, n, cols) {
+            const vreal rstd = OP(load_part)((const real *)a->rstd + at + j, n), rest = vload(sums[0] + j) * per_row;
+            const vreal dbeta = vload(sums[1] + j), dgamma = vfma(-rest, dbeta, vload(sums[2] + j)) * rstd;
+            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1), slope = -factor * (rstd * (dgamma * per_row));
+            OP(store_part)((real *)a->dgamma + at + j, dgamma, n);
+            OP(store_part)((real *)a->dbeta + at + j, dbeta, n);
+            vstore(sums[0] + j, factor);
+            vstore(sums[1] + j, slope);
+            vstore(sums[2] + j, vfma(-slope, rest, -factor * (dbeta * per_row)));
+        }
+        OP(gradient_columns)(a, at, cols, (const real(*)[NORM_CHUNK])sums);
+    }
+}
+
+// ---- groups of neighbours
+
+typedef vreal OP(sum_rule)(vreal sum, vreal d);
+FBP_INLINE vreal OP(add_plain)(vreal sum, vreal d) { return sum + d; }
+FBP_INLINE vreal OP(add_square)(vreal sum, vreal d) { return vfma(d, d, sum); }
+
+// The sum over f(x - from), for a constant f with f(0) = 0.
+FBP_INLINE real OP(sum_of)(OP(sum_rule) *f, fbp_size n, const real *x, real origin) {
+    const vreal from = vset(origin);
+    group sum[MORE];
+    for (int m = 0; m < MORE; m++) sum[m] = OP(group_of)(0);
+    fbp_size j = 0;
+    for (; j + MORE * GROUP_LANES <= n; j += MORE * GROUP_LANES)
+        for (int m = 0; m < MORE; m++)
+            EACH_PART sum[m].v[g] = f(sum[m].v[g], vload(x + j + m * GROUP_LANES + g * LANES) - from);
+    for (; j < n; j += GROUP_LANES) {
+        const group a = OP(group_load)(x + j, n - j, origin);
+        EACH_PART sum[0].v[g] = f(sum[0].v[g], a.v[g] - from);
+    }
+    EACH_PART sum[0].v[g] = (sum[0].v[g] + sum[1].v[g]) + (sum[2].v[g] + sum[3].v[g]);
+    return OP(group_sum)(sum[0]);
+}
+
+// Moments of n neighbours: rest and rstd; and the mean. Without `centered` mean and rest are 0, and rstd is of the squares.
+FBP_INLINE real OP(moments)(fbp_size n, const real *x, int centered, real epsilon, real *rest, real *rstd) {
+    const real share = (real)1 / (real)n;
+    real mean = 0;
+    *rest = 0;
+    if (centered) {
+        const real from = x[0] - x[0] == 0 ? x[0] : 0;
+        vreal sum;
+        *rest = OP(two_sum)(vset(from), vset(OP(sum_of)(OP(add_plain), n, x, from) * share), &sum)[0];
+        mean = sum[0];
+    }
+    const real variance = OP(sum_of)(OP(add_square), n, x, mean) * share - *rest * *rest;
+    *rstd = (vset(1) / vsqrt(vset((variance < 0 ? 0 : variance) + epsilon)))[0];
+    return mean;
+}
+
+// y = ((x - mean) rstd + shift) gamma + beta: gamma and beta of each element, or of all.
+FBP_INLINE void OP(scale_run)(fbp_size n, const real *x, real *y, real mean, real rstd, real shift, const real *gamma,
+                              const real *beta, const int one_channel, const int streams) {
+    const vreal m = vset(mean), r = vset(rstd), s = vset(shift);
+    const vreal one_gamma = vset(gamma ? *gamma : 1), one_beta = vset(beta ? *beta : 0);
+    real piece[NORM_CHUNK];
+    for (fbp_size at = 0; at < n; at += NORM_CHUNK) {
+        const fbp_size count = smaller(NORM_CHUNK, n - at);
+        real *out = streams ? piece : y + at;
+        EACH_PIECE(j, lanes, count) {
+            const vreal xhat = vfma(OP(load_part)(x + at + j, lanes) - m, r, s);
+            const vreal scale = one_channel ? one_gamma : OP(part_or)(gamma, at + j, lanes, 1);
+            OP(store_part)(out + j, vfma(xhat, scale, one_channel ? one_beta : OP(part_or)(beta, at + j, lanes, 0)), lanes);
+        }
+        if (streams) OP(stream)(count, piece, y + at);
+    }
+}
+
+static void OP(group_norm)(const fbp_norm *a) {
+    const fbp_size n = a->channels * a->span;
+    for (fbp_size i = 0; i < a->rows; i++)
+        for (fbp_size k = 0; k < a->groups; k++) {
+            const real *x = (const real *)a->x + i * a->x_stride + k * n;
+            real *y = (real *)a->y + i * a->y_stride + k * n, rest, rstd;
+            const real mean = OP(moments)(n, x, a->centered, (real)a->epsilon, &rest, &rstd), shift = -rest * rstd;
+            const real *gamma = a->gamma ? (const real *)a->gamma + k * a->channels : NULL;
+            const real *beta = a->beta ? (const real *)a->beta + k * a->channels : NULL;
+            if (a->mean) ((real *)a->mean)[i * a->groups + k] = mean;
+            ((real *)a->rstd)[i * a->groups + k] = rstd;
+            if (a->span == 1) {
+                OP(scale_run)(n, x, y, mean, rstd, shift, gamma, beta, 0, a->streams);
+                continue;
+            }
+            for (fbp_size c = 0; c < a->channels; c++, x += a->span, y += a->span)
+                OP(scale_run)(a->span, x, y, mean, rstd, shift, gamma ? gamma + c : NULL, beta ? beta + c : NULL, 1, a->streams);
+        }
+}
+
+// Sums over n neighbours of dy gamma and of dy gamma xhat, xhat = (x - mean) rstd + shift.
+FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, real mean, real rstd, real shift,
+                                      const real *gamma, real *sum, real *dot) {
+    const vreal m = vset(mean), r = vset(rstd), s = vset(shift);
+    group sums = OP(group_of)(0), dots = sums;
+    for (fbp_size j = 0; j < n; j += GROUP_LANES) {
+        const group v = OP(group_load)(x + j, n - j, mean), d = OP(group_load)(dy + j, n - j, 0);
+        const group scale = gamma ? OP(group_load)(gamma + j, n - j, 1) : OP(group_of)(1);
+        EACH_PART {
+            const vreal g_dy = d.v[g] * scale.v[g];
+            sums.v[g] += g_dy;
+            dots.v[g] = vfma(g_dy, vfma(v.v[g] - m, r, s), dots.v[g]);
+        }
+    }
+    *sum = OP(group_sum)(sums), *dot = OP(group_sum)(dots);
+}
+
+// dx = a gamma dy + b (x - mean) + c.
+FBP_INLINE void OP(gradient_run)(fbp_size n, const real *x, const real *dy, real *dx, real mean, real a, real b, real c,
+                                 const real *gamma, const int one_channel, const int streams) {
+    const vreal m = vset(mean), slope = vset(b), shift = vset(c), factor = vset(a);
+    const vreal one_factor = vset(gamma ? a * *gamma : a);
+    real piece[NORM_CHUNK];
+    for (fbp_size at = 0; at < n; at += NORM_CHUNK) {
+        const fbp_size count = smaller(NORM_CHUNK, n - at);
+        real *out = streams ? piece : dx + at;
+        EACH_PIECE(j, lanes, count) {
+            const vreal scale = one_channel ? one_factor : factor * OP(part_or)(gamma, at + j, lanes, 1);
+            const vreal rest = vfma(slope, OP(load_part)(x + at + j, lanes) - m, shift);
+            OP(store_part)(out + j, vfma(scale, OP(load_part)(dy + at + j, lanes), rest), lanes);
+        }
+        if (streams) OP(stream)(count, piece, dx + at);
+    }
+}
+
+// Adds a row's part to dgamma, dy xhat, and to dbeta, dy.
+FBP_INLINE void OP(add_parameters)(fbp_size n, const real *x, const real *dy, real mean, real rstd, real shift, real *dgamma,
+                                   real *dbeta) {
+    const vreal m = vset(mean), r = vset(rstd), s = vset(shift);
+    EACH_PIECE(j, lanes, n) {
+        const vreal xhat = vfma(OP(load_part)(x + j, lanes) - m, r, s), d = OP(load_part)(dy + j, lanes);
+        OP(store_part)(dgamma + j, vfma(d, xhat, OP(load_part)(dgamma + j, lanes)), lanes);
+        if (dbeta) OP(store_part)(dbeta + j, d + OP(load_part)(dbeta + j, lanes), lanes);
+    }
+}
+
+// One group: dx, and its part of dgamma and dbeta.
+FBP_INLINE void OP(group_gradient)(const fbp_norm *a, fbp_size i, fbp_size k) {
+    const fbp_size n = a->channels * a->span, first = k * a->channels, span = a->span;
+    const real *x = (const real *)a->x + i * a->x_stride + k * n, *dy = (const real *)a->dy + i * a->dy_stride + k * n;
+    const real *gamma = a->gamma ? (const real *)a->gamma + first : NULL;
+    real *dx = (real *)a->y + i * a->y_stride + k * n;
+    real *dgamma = a->dgamma ? (real *)a->dgamma + first : NULL, *dbeta = a->dbeta ? (real *)a->dbeta + first : NULL;
+    const real share = (real)1 / (real)n, rstd = ((const real *)a->rstd)[i * a->groups + k];
+    const real mean = a->centered ? ((const real *)a->mean)[i * a->groups + k] : 0;
+    const real rest = a->centered ? OP(sum_of)(OP(add_plain), n, x, mean) * share : 0, xhat_0 = -rest * rstd;
+    real sum = 0, dot = 0;
+    if (span == 1) {
+        OP(gradient_run_sums)(n, x, dy, mean, rstd, xhat_0, gamma, &sum, &dot);
+        if (dgamma) OP(add_parameters)(n, x, dy, mean, rstd, xhat_0, dgamma, dbeta);
+    } else
+        for (fbp_size c = 0; c < a->channels; c++) {
+            const real scale = gamma ? gamma[c] : 1;
+            real sum_c, dot_c;
+            OP(gradient_run_sums)(span, x + c * span, dy + c * span, mean, rstd, xhat_0, NULL, &sum_c, &dot_c);
+            sum += scale * sum_c, dot += scale * dot_c;
+            if (dgamma) dgamma[c] += dot_c;
+            if (dbeta) dbeta[c] += sum_c;
+        }
+    const real slope = -rstd * (rstd * (dot * share));
+    const real shift = a->centered ? -rstd * (sum * share) - slope * rest : 0;
+    if (span == 1) {
+        OP(gradient_run)(n, x, dy, dx, mean, rstd, slope, shift, gamma, 0, a->streams);
+        return;
+    }
+    for (fbp_size c = 0, e = 0; c < a->channels; c++, e += span)
+        OP(gradient_run)(span, x + e, dy + e, dx + e, mean, rstd, slope, shift, gamma ? gamma + c : NULL, 1, a->streams);
+}
+
+// dgamma and dbeta are sums over these rows alone.
+static void OP(group_norm_backward)(const fbp_norm *a) {
+    for (fbp_size c = 0; c < a->groups * a->channels; c++) {
+        if (a->dgamma) ((real *)a->dgamma)[c] = 0;
+        if (a->dbeta) ((real *)a->dbeta)[c] = 0;
+    }
+    for (fbp_size i = 0; i < a->rows; i++)
+        for (fbp_size k = 0; k < a->groups; k++) OP(group_gradient)(a, i, k);
+}
