@@ -1,4 +1,4 @@
-"""Every function of fastbp.ops against its best form in NumPy alone (bench/numpy_forms.py), float32.
+"""Every function of fastbp.ops against its best form in NumPy alone (bench/numpy_forms.py, bench/ops_loss.py), float32.
 
     pytest bench --benchmark-columns=min,median,iqr,rounds
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy_forms
+import ops_loss
 import pytest
 from numpy_forms import FAN_OUT, Scratch
 
@@ -85,9 +86,6 @@ ROWS = {
     ),
     "dense_backward": Row(lambda d: (d.normal(d.rows, FAN_OUT), d.normal(), d.normal(d.columns, FAN_OUT)), SIZES),
     "column_sum": Row(lambda d: (d.normal(),), SIZES),
-    "softmax_cross_entropy": Row(lambda d: (d.normal(), d.labels(d.columns)), SIZES),
-    "sigmoid_binary_cross_entropy": Row(lambda d: (d.normal(), d.uniform()), SIZES),
-    "mean_squared_error": Row(lambda d: (d.normal(), d.normal()), SIZES),
     "sgd": Row(lambda d: (d.normal(), d.normal(), 0.01), ELEMENTWISE_SIZES, changes=(0,)),
     "momentum": Row(lambda d: (d.normal(), d.normal(), d.normal(), 0.01, 0.9), ELEMENTWISE_SIZES, changes=(0, 2)),
     "adam": Row(
@@ -97,6 +95,7 @@ ROWS = {
         lambda d: (d.rng.integers(0, 256, (4 * d.rows, d.columns), np.uint8), d.labels(4 * d.rows), 1 / 255), SIZES
     ),
 }
+ROWS |= {name: Row(arguments, SIZES) for name, arguments in ops_loss.ROWS.items()}
 CASES = [(name, size) for name, row in ROWS.items() for size in row.sizes]
 
 
@@ -105,7 +104,8 @@ def side(name: str, size: tuple[int, int], which: str) -> tuple[Callable[[], Any
     arguments = ROWS[name].arguments(Draw(*size))
     if which == "fastbp":
         return partial(getattr(ops, name), *arguments), arguments
-    return partial(getattr(numpy_forms, name), Scratch(*size, DTYPE), *arguments), arguments
+    forms = ops_loss if name in ops_loss.ROWS else numpy_forms
+    return partial(getattr(forms, name), Scratch(*size, DTYPE), *arguments), arguments
 
 
 def results(name: str, size: tuple[int, int], which: str) -> list[np.ndarray]:
