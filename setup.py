@@ -16,7 +16,7 @@ from setuptools.errors import CompileError, LinkError
 
 DEBUG = os.environ.get("FASTBP_DEBUG", "0") not in ("", "0")
 CORE = Path("src/fastbp/_core")
-COMPILED = [*sorted(CORE.glob("*.pyx")), Path("src/fastbp/ops/edge.pyx")]
+COMPILED = [*sorted(CORE.glob("*.pyx")), *sorted(Path("src/fastbp/ops").glob("*.pyx"))]
 SOURCES = Path("csrc")
 
 # No -march=native, no -ffast-math: the same wheel, hence the same bits, everywhere. Contraction is off because fused

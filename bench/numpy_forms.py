@@ -118,48 +118,6 @@ def column_sum(s, x):
     return np.dot(s.ones_r, x, out=s.column)
 
 
-# ---- losses: the value of each row, and its gradient
-
-
-def softmax_cross_entropy(s, logits, labels):  # labels (rows,) int
-    np.maximum.reduce(logits, axis=1, keepdims=True, out=s.top)
-    np.subtract(logits, s.top, out=s.a)
-    at = s.starts + labels
-    chosen = s.a.reshape(-1)[at]
-    np.exp(s.a, out=s.a)
-    total = s.sum_rows(s.a)
-    s.a /= total
-    s.a.reshape(-1)[at] -= 1
-    np.log(total[:, 0], out=s.value)
-    s.value -= chosen
-    return s.value, s.a
-
-
-def sigmoid_binary_cross_entropy(s, logits, target):
-    z, gradient, e, tmp = logits, s.a, s.b, s.c  # e becomes max(z, 0) - z t + log(1 + exp(-|z|))
-    np.copysign(z, -1, out=e)
-    np.exp(e, out=e)
-    e += 1
-    np.log(e, out=e)
-    np.maximum(z, 0, out=tmp)
-    e += tmp
-    np.multiply(z, target, out=tmp)
-    e -= tmp
-    np.divide(s.sum_rows(e)[:, 0], z.shape[1], out=s.value)
-    sigmoid(s, z, gradient)
-    gradient -= target
-    gradient *= 1 / z.shape[1]
-    return s.value, gradient
-
-
-def mean_squared_error(s, prediction, target):
-    np.subtract(prediction, target, out=s.a)
-    np.vecdot(s.a, s.a, out=s.value)
-    s.value /= prediction.shape[1]
-    s.a *= 2 / prediction.shape[1]
-    return s.value, s.a
-
-
 # ---- updates, in place, and the gather
 
 

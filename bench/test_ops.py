@@ -1,4 +1,4 @@
-"""Every function of fastbp.ops against its best form in NumPy alone (bench/numpy_forms.py), float32.
+"""Every function of fastbp.ops against its best form in NumPy alone (bench/numpy_forms.py, bench/ops_loss.py), float32.
 
     pytest bench --benchmark-columns=min,median,iqr,rounds
     pytest bench --write
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy_forms
+import ops_loss
 import ops_update
 import pytest
 from numpy_forms import FAN_OUT, Scratch
@@ -94,9 +95,6 @@ ROWS = {
     ),
     "dense_backward": Row(lambda d: (d.normal(d.rows, FAN_OUT), d.normal(), d.normal(d.columns, FAN_OUT))),
     "column_sum": Row(lambda d: (d.normal(),), 1),
-    "softmax_cross_entropy": Row(lambda d: (d.normal(), d.labels(d.columns))),
-    "sigmoid_binary_cross_entropy": Row(lambda d: (d.normal(), d.uniform())),
-    "mean_squared_error": Row(lambda d: (d.normal(), d.normal())),
     "sgd": Row(lambda d: (d.normal(), d.normal(), 0.01), 3, changes=(0,)),
     "momentum": Row(lambda d: (d.normal(), d.normal(), d.normal(), 0.01, 0.9), 5, changes=(0, 2)),
     "adam": Row(lambda d: (d.normal(), d.normal(), d.normal(), d.uniform(), 10, 1e-3), 7, changes=(0, 2, 3)),
@@ -105,6 +103,7 @@ ROWS = {
     ),
 }
 ROWS |= {name: Row(*row) for name, row in ops_update.ROWS.items()}
+ROWS |= {name: Row(arguments) for name, arguments in ops_loss.ROWS.items()}
 
 
 def side(name: str, size: tuple[int, int], which: str) -> tuple[Callable[[], Any], tuple[Any, ...]]:
@@ -112,7 +111,8 @@ def side(name: str, size: tuple[int, int], which: str) -> tuple[Callable[[], Any
     arguments = ROWS[name].arguments(Draw(*size))
     if which == "fastbp":
         return partial(getattr(ops, name), *arguments), arguments
-    return partial(getattr(numpy_forms, name), Scratch(*size, DTYPE), *arguments), arguments
+    forms = ops_loss if name in ops_loss.ROWS else numpy_forms
+    return partial(getattr(forms, name), Scratch(*size, DTYPE), *arguments), arguments
 
 
 def results(name: str, size: tuple[int, int], which: str) -> list[np.ndarray]:

@@ -17,12 +17,22 @@
     ROW(mean_squared_error)          \
     ROW(mean_absolute_error)         \
     ROW(binary_crossentropy)         \
-    ROW(binary_crossentropy_logits)
+    ROW(binary_crossentropy_logits)  \
+    ROW(weighted_binary_crossentropy_logits) \
+    ROW(huber)                       \
+    ROW(log_cosh)                    \
+    ROW(hinge)                       \
+    ROW(squared_hinge)               \
+    ROW(poisson)                     \
+    ROW(quantile)                    \
+    ROW(gaussian_nll)
 #define FBP_ROW_LOSSES(ROW)          \
     ROW(categorical_crossentropy)    \
-    ROW(categorical_crossentropy_logits)
+    ROW(categorical_crossentropy_logits) \
+    ROW(kl_divergence)               \
+    ROW(cosine_similarity)
 
-#define FBP_METRICS(ROW) ROW(binary_accuracy) ROW(categorical_accuracy)
+#define FBP_METRICS(ROW) ROW(binary_accuracy) ROW(categorical_accuracy) ROW(top_k_accuracy)
 
 // ROW(name, arrays of state)
 #define FBP_UPDATES(ROW)             \

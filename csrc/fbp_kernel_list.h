@@ -36,6 +36,9 @@ FBP_KERNEL(void, add,
            (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, const void *y, fbp_size y_stride, void *out,
             fbp_size out_stride))
 FBP_KERNEL(double, sum, (fbp_size n, const void *x))
+FBP_KERNEL(void, row_sum, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))
+FBP_KERNEL(void, logsumexp, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))
+FBP_KERNEL(void, argmax, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))
 FBP_KERNEL(void, stream, (fbp_size n, const void *x, void *out))
 FBP_KERNEL(void, gather, (const fbp_gather *args))
 FBP_KERNEL(void, gather_labels, (const fbp_gather *args))

@@ -105,7 +105,8 @@ typedef struct {
     int options;
 } fbp_update;
 
-// One row of loss and gradient for each row of predictions.
+// One row of loss and gradient for each row of predictions, both times the row's weight. A row of weight 0 gives zeros
+// and is not looked at.
 typedef struct {
     fbp_loss_kind kind;
     fbp_size rows, cols;
@@ -118,6 +119,12 @@ typedef struct {
     void *gradient;         // OUT (rows, cols) or NULL: d value / d prediction times scale
     fbp_size gradient_stride;
     double scale;
+    double alpha;        // huber: delta; quantile: q; weighted_binary_...: weight of a 1; gaussian_nll: least variance
+    double smoothing;    // cross-entropies: the target's part that is shared out evenly
+    const void *weight;  // (rows,) or NULL
+    const void *variance;     // gaussian_nll: (rows, cols)
+    void *variance_gradient;  // gaussian_nll: OUT (rows, cols) or NULL: d value / d variance times scale
+    fbp_size variance_stride, variance_gradient_stride;
 } fbp_loss;
 
 // One number for each row of predictions: 1 for a right one, else 0 (binary: the share of right columns).
@@ -130,7 +137,7 @@ typedef struct {
     fbp_size target_stride;
     const int32_t *labels;  // (rows,) or NULL
     void *value;            // OUT (rows,)
-    double threshold;       // binary: predictions above it count as 1
+    double threshold;       // binary: predictions above it count as 1; top_k: right if fewer columns are larger
 } fbp_metric;
 
 // Normalisation. A row of x is `groups` groups of `channels` channels of `span` elements, all of them neighbours; gamma and

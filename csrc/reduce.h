@@ -22,6 +22,14 @@ FBP_INLINE vint OP(lanes_before)(fbp_size n) {
     return lane < (real)n;
 }
 
+// Is any lane of a comparison true?
+FBP_INLINE int OP(any)(vint mask) {
+    int64_t words[FBP_VECTOR_BYTES / 8], all = 0;
+    memcpy(words, &mask, sizeof words);
+    for (int i = 0; i < FBP_VECTOR_BYTES / 8; i++) all |= words[i];
+    return all != 0;
+}
+
 FBP_INLINE group OP(group_of)(real x) {
     group a;
     EACH_PART a.v[g] = vset(x);
@@ -128,4 +136,67 @@ static double OP(sum)(fbp_size n, const void *source) {
     for (int w = 4; w; w /= 2)
         for (int i = 0; i < w; i++) chain[i] += chain[i + w];
     return chain[0];
+}
+
+// out[i] = sum of row i, in four interleaved groups: lane l adds x[l], x[l + 4 * GROUP_LANES], ...
+static void OP(row_sum)(fbp_size rows, fbp_size cols, const void *source, fbp_size stride, void *out) {
+    enum { WIDE = 4 };
+    for (fbp_size i = 0; i < rows; i++) {
+        const real *x = (const real *)source + i * stride;
+        group sum[WIDE];
+        for (int w = 0; w < WIDE; w++) sum[w] = OP(group_of)(0);
+        fbp_size j = 0;
+        for (; cols - j >= WIDE * GROUP_LANES; j += WIDE * GROUP_LANES)
+            for (int w = 0; w < WIDE; w++) EACH_PART sum[w].v[g] += vload(x + j + w * GROUP_LANES + g * LANES);
+        for (int w = 0; w < WIDE && j < cols; w++, j += GROUP_LANES) {
+            const group last = OP(group_load)(x + j, cols - j, 0);
+            EACH_PART sum[w].v[g] += last.v[g];
+        }
+        EACH_PART sum[0].v[g] = (sum[0].v[g] + sum[1].v[g]) + (sum[2].v[g] + sum[3].v[g]);
+        ((real *)out)[i] = OP(group_sum)(sum[0]);
+    }
+}
+
+// The first column with the largest value, as np.argmax: a NaN is larger than any number. One sweep for the value, and
+// another up to where it is.
+static fbp_size OP(largest)(fbp_size cols, const real *x) {
+    enum { WIDE = 4 };
+    vreal top[WIDE];
+    vint odd = {0};  // lanes that saw a NaN
+    real largest = (real)-INFINITY;
+    fbp_size j = 0, nan = 0;
+    if (cols >= WIDE * LANES) {
+        for (int w = 0; w < WIDE; w++) top[w] = vset(largest);
+        for (; cols - j >= WIDE * LANES; j += WIDE * LANES)
+            for (int w = 0; w < WIDE; w++) {
+                const vreal v = vload(x + j + w * LANES);
+                odd |= v != v;
+                top[w] = vmax(v, top[w]);
+            }
+        for (int w = 1; w < WIDE; w++) top[0] = vmax(top[w], top[0]);
+        for (fbp_size l = 0; l < LANES; l++) {
+            largest = top[0][l] > largest ? top[0][l] : largest;
+            nan |= odd[l] != 0;
+        }
+    }
+    for (; j < cols; j++) {
+        largest = x[j] > largest ? x[j] : largest;
+        nan |= x[j] != x[j];
+    }
+    j = 0;
+    if (nan) {
+        while (x[j] == x[j]) j++;
+        return j;
+    }
+    for (; cols - j >= LANES; j += LANES) {
+        const vint here = vload(x + j) == largest;
+        if (OP(any)(here)) break;
+    }
+    while (j < cols && x[j] != largest) j++;
+    return j < cols ? j : 0;
+}
+
+// out[i] = largest(row i), int64.
+static void OP(argmax)(fbp_size rows, fbp_size cols, const void *source, fbp_size stride, void *out) {
+    for (fbp_size i = 0; i < rows; i++) ((int64_t *)out)[i] = OP(largest)(cols, (const real *)source + i * stride);
 }

@@ -28,6 +28,22 @@ FBP_INLINE real OP(exp_row)(fbp_size cols, const real *z, real *y, real *largest
     return OP(group_sum)(sum);
 }
 
+// out[i] = log(sum(exp(row i))), without overflow. A row whose largest is infinite is that, unless it holds a NaN.
+static void OP(logsumexp)(fbp_size rows, fbp_size cols, const void *source, fbp_size stride, void *out) {
+    for (fbp_size i = 0; i < rows; i++) {
+        const real *x = (const real *)source + i * stride;
+        real largest;
+        const real sum = OP(exp_row)(cols, x, NULL, &largest);
+        real value = largest + OP(log_of)(sum);
+        if (largest - largest != 0) {
+            value = largest;
+            for (fbp_size j = 0; j < cols; j++)
+                if (x[j] != x[j]) value = x[j];
+        }
+        ((real *)out)[i] = value;
+    }
+}
+
 static void OP(softmax)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride) {
     for (fbp_size i = 0; i < rows; i++) {
         real largest, *out = (real *)y + i * y_stride;

@@ -432,30 +432,6 @@ ROWS = {
     "gather": Row(normal_and_order, gather_op(True), lambda x, order: (0.5 * x[order],), ROW_SIZES),
     "gather by columns": Row(normal_and_order, gather_op(False), lambda x, order: (0.5 * x[order],), ROW_SIZES),
     "total": Row(one, total_op, lambda x: (1 + x[:, 0].sum(keepdims=True),), LOSS_SIZES, contiguous_rows=True),
-    "softmax_cross_entropy of classes": Row(
-        normal_and("distribution"),
-        lambda outputs, z, t: fb.ops.softmax_cross_entropy(z, t),
-        categorical_crossentropy_logits,
-        LOSS_SIZES,
-    ),
-    "softmax_cross_entropy of labels": Row(
-        lambda draw, *size: (draw.normal(*size), draw.labels(*size)),
-        lambda outputs, z, t: fb.ops.softmax_cross_entropy(z, t),
-        categorical_crossentropy_logits,
-        LOSS_SIZES,
-    ),
-    "sigmoid_binary_cross_entropy": Row(
-        normal_and("probability"),
-        lambda outputs, z, t: fb.ops.sigmoid_binary_cross_entropy(z, t),
-        binary_crossentropy_logits,
-        LOSS_SIZES,
-    ),
-    "mean_squared_error": Row(
-        normal_and("normal"),
-        lambda outputs, p, t: fb.ops.mean_squared_error(p, t),
-        squared_error,
-        LOSS_SIZES,
-    ),
 }
 for kind in ("relu", "leaky_relu", "sigmoid", "tanh", "softmax"):
     forward, backward = FORWARD[kind], BACKWARD[kind]
@@ -528,3 +504,8 @@ ROWS |= references_norm.rows(Row, ROW_SIZES)
 
 # The rows of other files, which put them into ROWS themselves.
 import references_update  # noqa: E402, F401
+
+import references_loss  # noqa: E402  (it needs what is above)
+
+LOSSES.update(references_loss.LOSSES)
+ROWS.update(references_loss.ROWS)

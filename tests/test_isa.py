@@ -137,6 +137,12 @@ for dtype in ("f4", "f8"):
         *fb.ops.softmax_cross_entropy(y, abs(y)), *fb.ops.sigmoid_binary_cross_entropy(x, abs(np.tanh(y))),
         *fb.ops.mean_squared_error(y, y[::-1]), fb.ops.adam(y.copy(), y, y * 0, y * y, 3),
         fb.ops.momentum(y.copy(), y, y * 2, nesterov=True), fb.ops.gather_rows(y, np.arange(61)[::-1], 1 / 3),
+        *fb.ops.huber(x, y), *fb.ops.log_cosh(y, y[::-1]), *fb.ops.squared_hinge(y, x), *fb.ops.quantile(x, y, 0.3),
+        *fb.ops.poisson(abs(y), abs(x)), *fb.ops.kl_divergence(abs(y), abs(np.tanh(x))),
+        *fb.ops.cosine_similarity(y, y[::-1]), *fb.ops.gaussian_nll(y, y[::-1], abs(x)),
+        *fb.ops.sigmoid_binary_cross_entropy(y, abs(np.tanh(y)), pos_weight=3.0),
+        *fb.ops.softmax_cross_entropy(y, np.arange(61), label_smoothing=0.1, sample_weight=np.arange(61.0)),
+        fb.ops.row_sum(y), fb.ops.logsumexp(x), fb.ops.argmax(y),
     ):
         bits.update(np.ascontiguousarray(result).tobytes())
 print(bits.hexdigest())

@@ -83,7 +83,11 @@ cdef extern from "fbp_kernels.h" nogil:
         void* value
         void* gradient
         fbp_size gradient_stride
-        double scale
+        double scale, alpha, smoothing
+        const void* weight
+        const void* variance
+        void* variance_gradient
+        fbp_size variance_stride, variance_gradient_stride
 
     ctypedef struct fbp_metric:
         fbp_metric_kind kind
@@ -165,6 +169,9 @@ cdef extern from "fbp_kernels.h" nogil:
                     void* out, fbp_size out_stride) noexcept nogil
         void (*column_sum)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
         double (*sum)(fbp_size n, const void* x) noexcept nogil
+        void (*row_sum)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
+        void (*logsumexp)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
+        void (*argmax)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
         void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_labels)(const fbp_gather* args) noexcept nogil

@@ -56,7 +56,17 @@ class Loss(_Comparison):
         value: Array | None = None,
         gradient: Array | None = None,
         mean: bool = True,
+        scale: float = 1,
+        weight: Array | None = None,
+        alpha: float = 0,
+        smoothing: float = 0,
     ) -> None: ...
+    def set_variance(self, variance: Array, gradient: Array) -> None: ...
+
+def total(values: Array) -> float: ...
+
+class RowReduce(Op):
+    def __init__(self, kind: str, x: Array, out: Array) -> None: ...
 
 class Metric(_Comparison):
     def __init__(self, kind: str, prediction: Array, target: Array, value: Array, threshold: float = 0.5) -> None: ...

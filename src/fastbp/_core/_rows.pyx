@@ -247,6 +247,9 @@ cdef struct Comparison:           # loss or metric: predictions against targets
     View target                   # IN (batch, n) or (batch,) int32
     View value                    # OUT (batch,)
     View gradient                 # OUT (batch, n) or NULL
+    View weight                   # IN (batch,) or NULL
+    View variance                 # IN (batch, n) or NULL
+    View variance_gradient        # OUT (batch, n) or NULL
     fbp_loss loss
     fbp_metric metric
     bint labels
@@ -262,7 +265,11 @@ cdef void loss(const void* args, const Share* share) noexcept nogil:
     a.labels = <const int32_t*> row_of(&p.target, share.begin, share) if p.labels else NULL
     a.value = row_of(&p.value, share.begin, share)
     a.gradient = row_of(&p.gradient, share.begin, share)
-    a.scale = 1.0 / share.rows if p.mean else 1.0
+    a.weight = row_of(&p.weight, share.begin, share)
+    a.variance = row_of(&p.variance, share.begin, share)
+    a.variance_gradient = row_of(&p.variance_gradient, share.begin, share)
+    if p.mean:
+        a.scale = 1.0 / share.rows
     p.kernels.loss(&a)
 
 
@@ -305,18 +312,39 @@ cdef class _Comparison(Op):
 
 
 cdef class Loss(_Comparison):
-    """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`. Either may be None."""
+    """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`. Either may be None.
+
+    If not `mean`, the gradient is times `scale`. `weight` (batch,) is times both. What `alpha` and `smoothing` are says
+    fbp_kernels.h.
+    """
 
     def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value=None,
-                 cnp.ndarray gradient=None, bint mean=True):
+                 cnp.ndarray gradient=None, bint mean=True, double scale=1, cnp.ndarray weight=None, double alpha=0,
+                 double smoothing=0):
         self.set(prediction, target, value)
         self.fn = loss
         self.p.loss.kind = LOSSES[kind]
         self.p.mean = mean
+        self.p.loss.scale, self.p.loss.alpha, self.p.loss.smoothing = scale, alpha, smoothing
         if gradient is not None:
             self.arrays += (gradient,)
             self.p.gradient = view_of(gradient)
             self.p.loss.gradient_stride = self.p.gradient.rs
+        if weight is not None:
+            self.arrays += (weight,)
+            self.p.weight = view_of(weight)
+
+    def set_variance(self, cnp.ndarray variance not None, cnp.ndarray gradient not None):
+        """Of gaussian_nll: the variance, and where the derivative by it goes, both (batch, n)."""
+        self.arrays += (variance, gradient)
+        self.p.variance, self.p.variance_gradient = view_of(variance), view_of(gradient)
+        self.p.loss.variance_stride = self.p.variance.rs
+        self.p.loss.variance_gradient_stride = self.p.variance_gradient.rs
+
+
+def total(cnp.ndarray values not None):
+    """Sum of a contiguous vector, in double, always in the same order."""
+    return kernels_of(type_code(values)).sum(cnp.PyArray_SIZE(values), cnp.PyArray_DATA(values))
 
 
 cdef class Metric(_Comparison):
@@ -328,6 +356,40 @@ cdef class Metric(_Comparison):
         self.fn = metric
         self.p.metric.kind = METRICS[kind]
         self.p.metric.threshold = threshold
+
+
+ctypedef void (*Reduction)(Py_ssize_t rows, Py_ssize_t cols, const void* x, Py_ssize_t x_stride,
+                           void* out) noexcept nogil
+
+cdef struct RowReduction:         # out[i] = f(row i)
+    Reduction function
+    View x                        # IN (batch, n)
+    View out                      # OUT (batch,)
+
+
+cdef void row_reduction(const void* args, const Share* share) noexcept nogil:
+    cdef const RowReduction* p = <const RowReduction*> args
+    p.function(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
+               row_of(&p.out, share.begin, share))
+
+
+cdef class RowReduce(Op):
+    """out[i] = row_sum, logsumexp or argmax of row i.  x (batch, n); out (batch,) of x's type, int64 for argmax."""
+
+    cdef RowReduction p
+
+    def __init__(self, str kind, cnp.ndarray x, cnp.ndarray out):
+        self.by_rows = True
+        self.fn, self.args = row_reduction, &self.p
+        self.arrays = (x, out)
+        self.kernels = kernels_of(type_code(x))
+        self.p.x, self.p.out = view_of(x), view_of(out)
+        if kind == "row_sum":
+            self.p.function = self.kernels.row_sum
+        elif kind == "logsumexp":
+            self.p.function = self.kernels.logsumexp
+        else:
+            self.p.function = self.kernels.argmax
 
 
 cdef struct Total:                # total += sum of values

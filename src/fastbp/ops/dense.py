@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from fastbp._core import _dense, _kernels
 from fastbp._core._program import run_op
 from fastbp.ops.activation import softmax
-from fastbp.ops.edge import Array, finished, matrix, output, real, row_major
-
+from fastbp.ops.edge import Array, finished, matrix, output, real
+from fastbp.ops.reduce import column_sum, row_sum
 
 # Activations that see all units of a sample.
 ALONG_UNITS = {"softmax": softmax}
@@ -171,32 +171,3 @@ def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike, sample_axis: int =
     x = matrix("x", x, dz.dtype, rows=dz.shape[0])
     w = matrix("w", w, dz.dtype, rows=x.shape[1], columns=dz.shape[1])
     return matmul(dz, w.T), matmul(x.T, dz), column_sum(dz)
-
-
-def column_sum(x: ArrayLike) -> Array:
-    """Sum over the rows of a matrix, x.sum(axis=0).
-
-    Parameters
-    ----------
-    x : array_like, shape (rows, columns)
-
-    Returns
-    -------
-    ndarray, shape (columns,)
-        Each element added up from the first row to the last.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If x is not a matrix of real numbers.
-
-    Examples
-    --------
-    >>> import fastbp as fb
-    >>> fb.ops.column_sum([[1.0, 2.0], [3.0, 4.0]])
-    array([4., 6.])
-    """
-    x = row_major(matrix("x", x))
-    out = np.empty(x.shape[1], x.dtype)
-    run_op(_dense.BiasGradient(x, out), len(x), 4.0 * x.size)
-    return out
