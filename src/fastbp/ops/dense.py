@@ -7,8 +7,12 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _dense, _kernels
 from fastbp._core._program import run_op
-from fastbp.ops.activation import softmax
+from fastbp.ops.activation import ALPHAS
 from fastbp.ops.edge import Array, finished, matrix, output, real, row_major
+from fastbp.ops.softmax import log_softmax, softmax
+
+# Activations of whole rows, applied to the finished product.
+_OF_ROWS = {"softmax": softmax, "log_softmax": log_softmax}
 
 
 def dense(
@@ -22,7 +26,9 @@ def dense(
         float32 or float64, any strides.
     w : array_like, shape (fan_in, fan_out)
     b : array_like, shape (fan_out,), optional
-    activation : {"linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"}
+    activation : str
+        Any elementwise activation of this module by its name, with its default parameters; "linear" for none,
+        "gelu_tanh" for the approximate gelu; or "softmax" or "log_softmax", of each row.
     out : ndarray, shape (batch, fan_out), optional
         Where to write; may not overlap an input.
 
@@ -48,14 +54,16 @@ def dense(
         if b.shape != w.shape[1:]:
             raise ValueError(f"expected b with shape {w.shape[1:]}, got {b.shape}")
         b = np.ascontiguousarray(b)
-    if activation not in _kernels.ACTIVATIONS and activation != "softmax":
-        raise ValueError(f"expected activation as one of {', '.join(_kernels.ACTIVATIONS)}, softmax, got {activation!r}")
+    if activation not in _kernels.ACTIVATIONS and activation not in _OF_ROWS:
+        names = ", ".join((*_kernels.ACTIVATIONS, *_OF_ROWS))
+        raise ValueError(f"expected activation as one of {names}, got {activation!r}")
     target = output(out, (x.shape[0], w.shape[1]), x.dtype, x, w, b)
-    elementwise = "linear" if activation == "softmax" else activation
-    alpha = 0.2 if activation == "leaky_relu" else 0.0
-    run_op(_dense.Dense(x, w, b, target, elementwise, alpha), len(x), 2.0 * x.size * w.shape[1])
-    if activation == "softmax":
-        softmax(target, out=target)
+    of_rows = _OF_ROWS.get(activation)
+    elementwise = "linear" if of_rows else activation
+    op = _dense.Dense(x, w, b, target, elementwise, ALPHAS.get(elementwise, 0.0))
+    run_op(op, len(x), 2.0 * x.size * w.shape[1])
+    if of_rows:
+        of_rows(target, out=target)
     return finished(target, out)
 
 
