@@ -515,3 +515,11 @@ for name, arrays, reference in (
     ROWS[f"metric, {name} of {arrays}"] = Row(
         probability_and(arrays), metric_op(name), reference, LOSS_SIZES, contiguous_rows=True
     )
+
+# ---- the rows of other files
+
+import references_activation  # noqa: E402 (it uses the definitions above)
+
+FORWARD |= references_activation.FORWARD
+BACKWARD |= references_activation.BACKWARD
+ROWS |= references_activation.ROWS
