@@ -8,6 +8,7 @@ axis with add.reduce (np.dot with ones is faster); log1p (slower than log(1 + e)
 from __future__ import annotations
 
 import numpy as np
+from ops_activation import *  # noqa: F403 (its forms)
 
 FAN_OUT = 128  # of the dense layers
 
@@ -53,7 +54,7 @@ def tanh(s, x, out):
     return np.tanh(x, out=out)
 
 
-def softmax(s, x, out):
+def softmax(s, x, axis, out):
     np.maximum.reduce(x, axis=1, keepdims=True, out=s.top)
     np.subtract(x, s.top, out=out)
     np.exp(out, out=out)
@@ -88,7 +89,7 @@ def tanh_backward(s, dy, y, out):
     return out
 
 
-def softmax_backward(s, dy, y, out):
+def softmax_backward(s, dy, y, axis, out):
     np.vecdot(dy, y, out=s.row[:, 0])
     np.subtract(dy, s.row, out=out)
     out *= y

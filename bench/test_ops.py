@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy_forms
+import ops_activation
 import pytest
 from numpy_forms import FAN_OUT, Scratch
 
@@ -73,12 +74,12 @@ ROWS = {
     "leaky_relu": Row(lambda d: (d.normal(), 0.2, d.empty()), ELEMENTWISE_SIZES),
     "sigmoid": Row(forward, ELEMENTWISE_SIZES),
     "tanh": Row(forward, ELEMENTWISE_SIZES),
-    "softmax": Row(forward, SIZES),
+    "softmax": Row(lambda d: (d.normal(), -1, d.empty()), SIZES),
     "relu_backward": Row(backward, ELEMENTWISE_SIZES),
     "leaky_relu_backward": Row(lambda d: (d.normal(), d.normal(), 0.2, d.empty()), ELEMENTWISE_SIZES),
     "sigmoid_backward": Row(backward, ELEMENTWISE_SIZES),
     "tanh_backward": Row(backward, ELEMENTWISE_SIZES),
-    "softmax_backward": Row(lambda d: (d.normal(), d.probabilities(), d.empty()), SIZES),
+    "softmax_backward": Row(lambda d: (d.normal(), d.probabilities(), -1, d.empty()), SIZES),
     "matmul": Row(lambda d: (d.normal(), d.normal(d.columns, FAN_OUT), d.empty(d.rows, FAN_OUT)), SIZES),
     "dense": Row(
         lambda d: (d.normal(), d.normal(d.columns, FAN_OUT), d.normal(FAN_OUT), "relu", d.empty(d.rows, FAN_OUT)), SIZES
@@ -97,6 +98,7 @@ ROWS = {
         lambda d: (d.rng.integers(0, 256, (4 * d.rows, d.columns), np.uint8), d.labels(4 * d.rows), 1 / 255), SIZES
     ),
 }
+ROWS |= {name: Row(*row) for name, row in ops_activation.ROWS.items()}
 CASES = [(name, size) for name, row in ROWS.items() for size in row.sizes]
 
 
