@@ -61,7 +61,7 @@ FBP_INLINE vreal OP(celu_backward)(vreal dy, vreal y, vreal alpha) {
 
 FBP_INLINE vreal OP(softplus_forward)(vreal x, vreal alpha) {
     (void)alpha;
-    return vselect(x <= 0, vset(0), x) + vlog1p(vexp(-vabs(x)));
+    return vselect(x <= 0, vset(0), x) + vlog1p_fraction(vexp(-vabs(x)));
 }
 FBP_INLINE vreal OP(softplus_backward)(vreal dy, vreal y, vreal alpha) { return (void)alpha, dy * -vexpm1(-y); }
 

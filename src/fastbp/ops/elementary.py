@@ -88,7 +88,7 @@ def log1p(x: ArrayLike, out: Array | None = None) -> Array:
 
 
 def erf(x: ArrayLike, out: Array | None = None) -> Array:
-    """Error function, 2 / sqrt(pi) times the integral of exp(-t²) from 0 to x, within 2.2 units in the last place.
+    """Error function, 2 / sqrt(pi) times the integral of exp(-t²) from 0 to x, within 2.3 units in the last place.
 
     Arguments as `exp`.
 
