@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import ops_update
+from ops_activation import *  # noqa: F403 (its forms)
 
 FAN_OUT = 128  # of the dense layers
 
@@ -54,7 +55,7 @@ def tanh(s, x, out):
     return np.tanh(x, out=out)
 
 
-def softmax(s, x, out):
+def softmax(s, x, axis, out):
     np.maximum.reduce(x, axis=1, keepdims=True, out=s.top)
     np.subtract(x, s.top, out=out)
     np.exp(out, out=out)
@@ -89,7 +90,7 @@ def tanh_backward(s, dy, y, out):
     return out
 
 
-def softmax_backward(s, dy, y, out):
+def softmax_backward(s, dy, y, axis, out):
     np.vecdot(dy, y, out=s.row[:, 0])
     np.subtract(dy, s.row, out=out)
     out *= y

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy_forms
+import ops_activation
 import ops_loss
 import ops_update
 import pytest
@@ -83,12 +84,12 @@ ROWS = {
     "leaky_relu": Row(lambda d: (d.normal(), 0.2, d.empty()), 2),
     "sigmoid": Row(forward, 2),
     "tanh": Row(forward, 2),
-    "softmax": Row(forward, 2),
+    "softmax": Row(lambda d: (d.normal(), -1, d.empty()), 2),
     "relu_backward": Row(backward, 3),
     "leaky_relu_backward": Row(lambda d: (d.normal(), d.normal(), 0.2, d.empty()), 3),
     "sigmoid_backward": Row(backward, 3),
     "tanh_backward": Row(backward, 3),
-    "softmax_backward": Row(lambda d: (d.normal(), d.probabilities(), d.empty()), 3),
+    "softmax_backward": Row(lambda d: (d.normal(), d.probabilities(), -1, d.empty()), 3),
     "matmul": Row(lambda d: (d.normal(), d.normal(d.columns, FAN_OUT), d.empty(d.rows, FAN_OUT))),
     "dense": Row(
         lambda d: (d.normal(), d.normal(d.columns, FAN_OUT), d.normal(FAN_OUT), "relu", 0, d.empty(d.rows, FAN_OUT)),
@@ -104,6 +105,7 @@ ROWS = {
 }
 ROWS |= {name: Row(*row) for name, row in ops_update.ROWS.items()}
 ROWS |= {name: Row(arguments) for name, arguments in ops_loss.ROWS.items()}
+ROWS |= {name: Row(*row) for name, row in ops_activation.ROWS.items()}
 
 
 def side(name: str, size: tuple[int, int], which: str) -> tuple[Callable[[], Any], tuple[Any, ...]]:

@@ -10,7 +10,25 @@
     ROW(relu, OUTPUT)          \
     ROW(leaky_relu, OUTPUT)    \
     ROW(sigmoid, OUTPUT)       \
-    ROW(tanh, OUTPUT)
+    ROW(tanh, OUTPUT)          \
+    ROW(elu, OUTPUT)           \
+    ROW(selu, OUTPUT)          \
+    ROW(celu, OUTPUT)          \
+    ROW(hard_sigmoid, OUTPUT)  \
+    ROW(log_sigmoid, OUTPUT)   \
+    ROW(hard_tanh, OUTPUT)     \
+    ROW(softplus, OUTPUT)      \
+    ROW(softsign, OUTPUT)      \
+    ROW(relu6, OUTPUT)         \
+    ROW(exponential, OUTPUT)   \
+    ROW(gelu, INPUT)           \
+    ROW(gelu_tanh, INPUT)      \
+    ROW(silu, INPUT)           \
+    ROW(mish, INPUT)           \
+    ROW(hard_swish, INPUT)
+
+// Functions of fbp_math.h that are given to users as they are.
+#define FBP_FUNCTIONS(ROW) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(erf)
 
 // Means over the columns of a row, ROW(name); and the losses that see a row as a whole.
 #define FBP_MEAN_LOSSES(ROW)         \

@@ -14,6 +14,9 @@ FBP_KERNEL(void, column_forward,
 FBP_KERNEL(void, activation_backward,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
+FBP_KERNEL(void, function,
+           (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+            fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(void, update,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
@@ -29,6 +32,27 @@ FBP_KERNEL(void, softmax,
 FBP_KERNEL(void, softmax_backward,
            (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y, fbp_size y_stride,
             void *dx, fbp_size dx_stride))
+FBP_KERNEL(void, log_softmax,
+           (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
+FBP_KERNEL(void, log_softmax_backward,
+           (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y, fbp_size y_stride,
+            void *dx, fbp_size dx_stride))
+FBP_KERNEL(void, softmax_columns,
+           (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
+FBP_KERNEL(void, softmax_columns_backward,
+           (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y, fbp_size y_stride,
+            void *dx, fbp_size dx_stride))
+FBP_KERNEL(void, log_softmax_columns,
+           (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
+FBP_KERNEL(void, log_softmax_columns_backward,
+           (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y, fbp_size y_stride,
+            void *dx, fbp_size dx_stride))
+FBP_KERNEL(void, prelu,
+           (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, const void *slope, fbp_size slope_step,
+            void *y, fbp_size y_stride))
+FBP_KERNEL(void, prelu_backward,
+           (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *x, fbp_size x_stride,
+            const void *slope, fbp_size slope_step, void *dx, fbp_size dx_stride, void *dslope))
 FBP_KERNEL(void, loss, (const fbp_loss *args))
 FBP_KERNEL(void, metric, (const fbp_metric *args))
 FBP_KERNEL(void, column_sum, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))

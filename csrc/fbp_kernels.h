@@ -24,6 +24,9 @@ typedef enum { FBP_F32, FBP_F64, FBP_U8, FBP_I32, FBP_U16 } fbp_dtype;
 #define ROW(name, ...) FBP_ACTIVATION_##name,
 typedef enum { FBP_ACTIVATIONS(ROW) } fbp_activation;
 #undef ROW
+#define ROW(name, ...) FBP_FUNCTION_##name,
+typedef enum { FBP_FUNCTIONS(ROW) } fbp_function;
+#undef ROW
 #define ROW(name, ...) FBP_LOSS_##name,
 typedef enum { FBP_MEAN_LOSSES(ROW) FBP_ROW_LOSSES(ROW) } fbp_loss_kind;
 #undef ROW
@@ -40,6 +43,7 @@ typedef enum { FBP_VECTORS(ROW) } fbp_vector_kind;
 // Names by number, NULL behind the last one.
 extern const char *const fbp_activation_names[], *const fbp_loss_names[], *const fbp_metric_names[], *const fbp_update_names[];
 extern const char *const fbp_vector_names[];
+extern const char *const fbp_function_names[];
 extern const int fbp_activation_saves_input[];  // by activation: is the derivative taken from the input?
 extern const int fbp_update_states[];           // by update: its arrays of state
 
@@ -48,6 +52,11 @@ extern const int fbp_update_states[];           // by update: its arrays of stat
 // each finished block while that is still in L1; an op calls the same one on a whole matrix.
 typedef void (*fbp_block_fn)(const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
                           fbp_size src_stride, void *dst, fbp_size dst_stride);
+
+// Softmax and its kin, along rows or down columns, and their gradients from the output y.
+typedef void (*fbp_softmax_fn)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride);
+typedef void (*fbp_softmax_backward_fn)(fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y,
+                                        fbp_size y_stride, void *dx, fbp_size dx_stride);
 
 // c = finish(start + a @ b).  a: (m, k), b: (k, n), any strides; c: (m, n), rows contiguous.
 typedef struct {
@@ -67,7 +76,7 @@ typedef struct {
 // dst = activation(src)
 typedef struct {
     fbp_activation activation;
-    double alpha;  // leaky_relu: the slope below zero
+    double alpha;  // leaky_relu: the slope below zero; elu, celu: minus the limit there
 } fbp_activation_forward;
 
 // dst = activation(src + bias), where each row has its own bias: samples stand in columns.

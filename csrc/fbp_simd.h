@@ -91,6 +91,8 @@ FBP_INLINE void vzip(vwide a, vwide b, vwide *low, vwide *high) {
 #define vtail_of OP(vtail_of)
 #define vload_tail OP(vload_tail)
 #define vstore_tail OP(vstore_tail)
+#define vload_upto OP(vload_upto)
+#define vstore_upto OP(vstore_upto)
 #define vstream OP(vstream)
 #define vfma OP(vfma)
 #define vsqrt OP(vsqrt)
@@ -203,6 +205,16 @@ FBP_INLINE void vstore_tail(real *p, vreal v, vtail tail) {
 #else
     memcpy(p, &v, (size_t)tail * sizeof(real));
 #endif
+}
+
+// A whole vector, or the first n lanes where n > 0 are left.
+FBP_INLINE vreal vload_upto(const real *p, fbp_size n) { return n < LANES ? vload_tail(p, vtail_of(n)) : vload(p); }
+
+FBP_INLINE void vstore_upto(real *p, vreal v, fbp_size n) {
+    if (n < LANES)
+        vstore_tail(p, v, vtail_of(n));
+    else
+        vstore(p, v);
 }
 
 // a * b + c: one rounding where the ISA has FMA, two on plain SSE2.

@@ -4,6 +4,7 @@
 
 #define ROW(name, ...) #name,
 const char *const fbp_activation_names[] = {FBP_ACTIVATIONS(ROW) 0};
+const char *const fbp_function_names[] = {FBP_FUNCTIONS(ROW) 0};
 const char *const fbp_loss_names[] = {FBP_MEAN_LOSSES(ROW) FBP_ROW_LOSSES(ROW) 0};
 const char *const fbp_metric_names[] = {FBP_METRICS(ROW) 0};
 const char *const fbp_update_names[] = {FBP_UPDATES(ROW) 0};

@@ -1,4 +1,5 @@
-// Floor 0. Softmax along rows, forward and backward, and the sum of exponentials that the cross-entropies share.
+// Floor 0. Softmax and its logarithm along rows, forward and backward, and the sum of exponentials that the
+// cross-entropies share.
 
 #ifndef FBP_SOFTMAX_ONCE
 #define FBP_SOFTMAX_ONCE
@@ -72,6 +73,42 @@ static void OP(softmax_backward)(fbp_size rows, fbp_size cols, const void *dy, f
             group a = OP(group_load)(d + j, cols - j, 0);
             const group b = OP(group_load)(p + j, cols - j, 0);
             EACH_PART a.v[g] = b.v[g] * (a.v[g] - mean);
+            OP(group_store)(out + j, a, cols - j);
+        }
+    }
+}
+
+// y = x - max - log(sum of exp(x - max))
+static void OP(log_softmax)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y,
+                            fbp_size y_stride) {
+    for (fbp_size i = 0; i < rows; i++) {
+        const real *in = (const real *)x + i * x_stride;
+        real largest, *out = (real *)y + i * y_stride;
+        const vreal log_sum = vset(OP(log_of)(OP(exp_row)(cols, in, NULL, &largest))), shift = vset(largest);
+        EACH_GROUP(j, cols) {
+            group a = OP(group_load)(in + j, cols - j, 0);
+            EACH_PART a.v[g] = a.v[g] - shift - log_sum;
+            OP(group_store)(out + j, a, cols - j);
+        }
+    }
+}
+
+// dx = dy - exp(y) sum(dy)
+static void OP(log_softmax_backward)(fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y,
+                                     fbp_size y_stride, void *dx, fbp_size dx_stride) {
+    for (fbp_size i = 0; i < rows; i++) {
+        const real *d = (const real *)dy + i * dy_stride, *log_p = (const real *)y + i * y_stride;
+        real *out = (real *)dx + i * dx_stride;
+        group total = OP(group_of)(0);
+        EACH_GROUP(j, cols) {
+            const group a = OP(group_load)(d + j, cols - j, 0);
+            EACH_PART total.v[g] += a.v[g];
+        }
+        const vreal sum = vset(OP(group_sum)(total));
+        EACH_GROUP(j, cols) {
+            group a = OP(group_load)(d + j, cols - j, 0);
+            const group b = OP(group_load)(log_p + j, cols - j, 0);
+            EACH_PART a.v[g] -= vexp(b.v[g]) * sum;
             OP(group_store)(out + j, a, cols - j);
         }
     }

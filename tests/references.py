@@ -502,10 +502,14 @@ for name, arrays, reference in (
     )
 ROWS |= references_norm.rows(Row, ROW_SIZES)
 
-# The rows of other files, which put them into ROWS themselves.
-import references_update  # noqa: E402, F401
+# ---- the rows of other files, which use the definitions above
 
-import references_loss  # noqa: E402  (it needs what is above)
+import references_activation  # noqa: E402
+import references_loss  # noqa: E402
+import references_update  # noqa: E402, F401 (puts its rows here itself)
 
-LOSSES.update(references_loss.LOSSES)
-ROWS.update(references_loss.ROWS)
+FORWARD |= references_activation.FORWARD
+BACKWARD |= references_activation.BACKWARD
+ROWS |= references_activation.ROWS
+LOSSES |= references_loss.LOSSES
+ROWS |= references_loss.ROWS

@@ -14,11 +14,11 @@ PACKAGE = ROOT / "src" / "fastbp"
 # Every module, lowest first: a file imports only from files before it in this list. A folder's __init__ comes after the
 # files that it gathers. A new file gets its place here.
 ORDER = {
-    1: """_core._kernels _core._team _core._ops _core._dense _core._rows _core._norm _core._vectors _core._memory
-        _core._program _core.__init__""",
+    1: """_core._kernels _core._team _core._ops _core._dense _core._rows _core._columns _core._norm _core._vectors
+        _core._memory _core._program _core.__init__""",
     2: """_version config random utils
-        ops.edge ops.target ops.activation ops.reduce ops.clip ops.dense ops.dropout ops.gather ops.loss
-        ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
+        ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
+        ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
         activations initializers losses metrics optimizers
         layers.variable layers.base layers.input layers.activation layers.dense layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile

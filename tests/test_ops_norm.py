@@ -322,7 +322,9 @@ def test_what_is_dropped_is_0_whatever_it_was_and_what_is_kept_stays_nan(dtype):
     for value in (np.nan, np.inf, -np.inf, np.finfo(dtype).max):
         y = fb.ops.dropout(np.full(300, value, dtype), 0.5, 1)
         np.testing.assert_array_equal(y[~mask], 0)
-        np.testing.assert_array_equal(y[mask], np.full(mask.sum(), value if np.isnan(value) else np.sign(value) * np.inf))
+        np.testing.assert_array_equal(
+            y[mask], np.full(mask.sum(), value if np.isnan(value) else np.sign(value) * np.inf)
+        )
         dropped = fb.ops.alpha_dropout(np.full(300, value, dtype), 0.375, 1)[~kept((300,), 0.375, 1, 0)]
         np.testing.assert_allclose(dropped, ALPHA_SCALE * FLOOR * (1 - 0.375), rtol=1e-6)
 

@@ -1,12 +1,14 @@
 """Floor 2. Activations: one table, a row for each function a layer can apply.
 
-A row says which kernel computes the function; `alpha` is that kernel's parameter, if it has one. Softmax works on whole
-rows, all others on single elements.
+A row says which kernel computes the function; `alpha` is that kernel's parameter, if it has one. There is a row for
+each kernel of the family, and softmax, which works on whole rows; all others work on single elements.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
+from fastbp._core import _kernels
+from fastbp.ops.activation import ALPHAS, check_alpha
 from fastbp.utils import resolve
 
 
@@ -21,7 +23,12 @@ class Activation:
     kernel : str
         The kernel that computes it.
     alpha : float
-        leaky_relu: the slope below zero. 0 for the others.
+        leaky_relu: the slope below zero; elu, celu: minus the limit there. 0 for the others.
+
+    Raises
+    ------
+    ValueError
+        If `alpha` is negative or not finite, or too small for celu.
 
     Examples
     --------
@@ -34,6 +41,10 @@ class Activation:
     name: str
     kernel: str
     alpha: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check alpha."""
+        check_alpha(self.kernel, self.alpha)
 
     def record(self, tape: Any, x: Any) -> Any:
         """Write the function to a tape; linear writes nothing."""
@@ -48,14 +59,29 @@ class Activation:
         return self.name if ACTIVATIONS.get(self.name) == self else vars(self).copy()
 
 
-linear = Activation("linear", "linear")
-relu = Activation("relu", "relu")
-leaky_relu = Activation("leaky_relu", "leaky_relu", alpha=0.2)
-sigmoid = Activation("sigmoid", "sigmoid")
-tanh = Activation("tanh", "tanh")
-softmax = Activation("softmax", "softmax")
+ACTIVATIONS = {name: Activation(name, name, ALPHAS.get(name, 0.0)) for name in (*_kernels.ACTIVATIONS, "softmax")}
 
-ACTIVATIONS = {row.name: row for row in (linear, relu, leaky_relu, sigmoid, tanh, softmax)}
+linear = ACTIVATIONS["linear"]
+relu = ACTIVATIONS["relu"]
+leaky_relu = ACTIVATIONS["leaky_relu"]
+sigmoid = ACTIVATIONS["sigmoid"]
+tanh = ACTIVATIONS["tanh"]
+softmax = ACTIVATIONS["softmax"]
+elu = ACTIVATIONS["elu"]
+selu = ACTIVATIONS["selu"]
+celu = ACTIVATIONS["celu"]
+hard_sigmoid = ACTIVATIONS["hard_sigmoid"]
+log_sigmoid = ACTIVATIONS["log_sigmoid"]
+hard_tanh = ACTIVATIONS["hard_tanh"]
+softplus = ACTIVATIONS["softplus"]
+softsign = ACTIVATIONS["softsign"]
+relu6 = ACTIVATIONS["relu6"]
+exponential = ACTIVATIONS["exponential"]
+gelu = ACTIVATIONS["gelu"]
+gelu_tanh = ACTIVATIONS["gelu_tanh"]
+silu = ACTIVATIONS["silu"]
+mish = ACTIVATIONS["mish"]
+hard_swish = ACTIVATIONS["hard_swish"]
 
 
 def get(given: str | Activation | dict[str, Any] | None) -> Activation:

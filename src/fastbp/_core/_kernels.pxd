@@ -13,12 +13,14 @@ cdef extern from "fbp_kernels.h" nogil:
         FBP_U16
 
     ctypedef int fbp_activation
+    ctypedef int fbp_function
     ctypedef int fbp_loss_kind
     ctypedef int fbp_metric_kind
     ctypedef int fbp_update_kind
     ctypedef int fbp_vector_kind
 
     const char* const fbp_activation_names[]
+    const char* const fbp_function_names[]
     const char* const fbp_loss_names[]
     const char* const fbp_metric_names[]
     const char* const fbp_update_names[]
@@ -28,6 +30,12 @@ cdef extern from "fbp_kernels.h" nogil:
 
     ctypedef void (*fbp_block_fn)(const void* args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
                                   const void* src, fbp_size src_stride, void* dst, fbp_size dst_stride) noexcept nogil
+
+    ctypedef void (*fbp_softmax_fn)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* y,
+                                    fbp_size y_stride) noexcept nogil
+    ctypedef void (*fbp_softmax_backward_fn)(fbp_size rows, fbp_size cols, const void* dy, fbp_size dy_stride,
+                                             const void* y, fbp_size y_stride, void* dx,
+                                             fbp_size dx_stride) noexcept nogil
 
     ctypedef struct fbp_gemm:
         fbp_size m, n, k
@@ -155,14 +163,24 @@ cdef extern from "fbp_kernels.h" nogil:
         fbp_block_fn activation_forward
         fbp_block_fn column_forward
         fbp_block_fn activation_backward
+        fbp_block_fn function
         fbp_block_fn update
         fbp_block_fn update_prefetch
         fbp_block_fn vector_map
         double (*sum_of_squares)(fbp_size n, const void* x) noexcept nogil
-        void (*softmax)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* y,
-                        fbp_size y_stride) noexcept nogil
-        void (*softmax_backward)(fbp_size rows, fbp_size cols, const void* dy, fbp_size dy_stride, const void* y,
-                                 fbp_size y_stride, void* dx, fbp_size dx_stride) noexcept nogil
+        fbp_softmax_fn softmax
+        fbp_softmax_backward_fn softmax_backward
+        fbp_softmax_fn log_softmax
+        fbp_softmax_backward_fn log_softmax_backward
+        fbp_softmax_fn softmax_columns
+        fbp_softmax_backward_fn softmax_columns_backward
+        fbp_softmax_fn log_softmax_columns
+        fbp_softmax_backward_fn log_softmax_columns_backward
+        void (*prelu)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, const void* slope,
+                      fbp_size slope_step, void* y, fbp_size y_stride) noexcept nogil
+        void (*prelu_backward)(fbp_size rows, fbp_size cols, const void* dy, fbp_size dy_stride, const void* x,
+                               fbp_size x_stride, const void* slope, fbp_size slope_step, void* dx, fbp_size dx_stride,
+                               void* dslope) noexcept nogil
         void (*loss)(const fbp_loss* args) noexcept nogil
         void (*metric)(const fbp_metric* args) noexcept nogil
         void (*add)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, const void* y, fbp_size y_stride,

@@ -1,6 +1,7 @@
 # Floor 1. What _kernels.pyx shows to Python.
 
 ACTIVATIONS: dict[str, int]
+FUNCTIONS: dict[str, int]
 LOSSES: dict[str, int]
 METRICS: dict[str, int]
 UPDATES: dict[str, int]

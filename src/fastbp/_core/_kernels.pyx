@@ -42,6 +42,7 @@ cdef dict _numbers(const char* const* names):
 
 # The members of each family by name: their numbers.
 ACTIVATIONS = _numbers(fbp_activation_names)
+FUNCTIONS = _numbers(fbp_function_names)
 LOSSES = _numbers(fbp_loss_names)
 METRICS = _numbers(fbp_metric_names)
 UPDATES = _numbers(fbp_update_names)

@@ -16,7 +16,7 @@ import numpy as np
 from ._kernels cimport *
 from ._ops cimport *
 
-from ._kernels import ACTIVATIONS, LOSSES, METRICS
+from ._kernels import ACTIVATIONS, FUNCTIONS, LOSSES, METRICS
 
 cnp.import_array()
 
@@ -34,6 +34,8 @@ cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     fbp_activation_forward forward
     fbp_activation_backward backward
     fbp_dropout dropout
+    fbp_function function
+    bint log                      # softmax: its logarithm
 
 
 # A block function on this share.
@@ -78,17 +80,23 @@ cdef void dropout(const void* args, const Share* share) noexcept nogil:
     map_share(p, p.kernels.dropout, &a, share)
 
 
+cdef void function(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    map_share(p, p.kernels.function, &p.function, share)
+
+
 cdef void softmax(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    p.kernels.softmax(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
-                      row_of(&p.out, share.begin, share), p.out.rs)
+    cdef fbp_softmax_fn kernel = p.kernels.log_softmax if p.log else p.kernels.softmax
+    kernel(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
+           row_of(&p.out, share.begin, share), p.out.rs)
 
 
 cdef void softmax_gradient(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    p.kernels.softmax_backward(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
-                               row_of(&p.y, share.begin, share), p.y.rs,
-                               row_of(&p.out, share.begin, share), p.out.rs)
+    cdef fbp_softmax_backward_fn kernel = p.kernels.log_softmax_backward if p.log else p.kernels.softmax_backward
+    kernel(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
+           row_of(&p.y, share.begin, share), p.y.rs, row_of(&p.out, share.begin, share), p.out.rs)
 
 
 cdef void sum_of_parts(const void* args, const Share* share) noexcept nogil:
@@ -225,20 +233,32 @@ cdef class RandomBits(Op):
         self.p.out, self.p.n = <uint32_t*> cnp.PyArray_DATA(out), cnp.PyArray_SIZE(out)
 
 
-cdef class Softmax(_RowMap):
-    """a = softmax(z), row by row."""
+cdef class Function(_RowMap):
+    """y = f(x), elementwise, for a function of FUNCTIONS."""
 
-    def __init__(self, cnp.ndarray z, cnp.ndarray a):
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, str kind):
+        self.set(x, None, y)
+        self.fn = function
+        self.p.function = FUNCTIONS[kind]
+        self.set_parts(x, None, y)
+
+
+cdef class Softmax(_RowMap):
+    """a = softmax(z), row by row, or its logarithm."""
+
+    def __init__(self, cnp.ndarray z, cnp.ndarray a, bint log=False):
         self.set(z, None, a)
         self.fn = softmax
+        self.p.log = log
 
 
 cdef class SoftmaxGradient(_RowMap):
-    """dz = a * (da - sum(da * a)), row by row."""
+    """dz = a * (da - sum(da * a)), row by row; of the logarithm, dz = da - exp(a) * sum(da)."""
 
-    def __init__(self, cnp.ndarray da, cnp.ndarray a, cnp.ndarray dz):
+    def __init__(self, cnp.ndarray da, cnp.ndarray a, cnp.ndarray dz, bint log=False):
         self.set(da, a, dz)
         self.fn = softmax_gradient
+        self.p.log = log
 
 
 cdef struct Comparison:           # loss or metric: predictions against targets

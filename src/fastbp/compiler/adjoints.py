@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .._core._kernels import FROM_INPUT
 from .tape import AdjointRule, Op, Tape, Tensor, like
 
 __all__ = ["ADJOINTS", "record_adjoints"]
@@ -38,7 +39,8 @@ def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
 def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
     (z,) = op.inputs
     assert z is not None
-    return {z: tape.emit("activation_gradient", (dy, op.outputs[0]), like(z), **op.attrs)}
+    saved = z if op.attrs["kernel"] in FROM_INPUT else op.outputs[0]
+    return {z: tape.emit("activation_gradient", (dy, saved), like(z), **op.attrs)}
 
 
 @adjoint("affine")

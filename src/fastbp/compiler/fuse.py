@@ -89,7 +89,7 @@ def _loss_and_gradient(listing: _Listing, op: Op) -> bool:
 
 
 def _affine_and_activation(listing: _Listing, op: Op) -> bool:
-    """A = f(X W + b): Z never goes to memory."""
+    """A = f(X W + b): Z never goes to memory, unless somebody else reads it (the derivative of gelu does)."""
     affine = listing.maker(op.inputs[0]) if op.name == "activation" else None
     if affine is None or affine.name != "affine" or "kernel" in affine.attrs or not listing.private(op.inputs[0]):
         return False

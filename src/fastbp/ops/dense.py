@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _dense, _kernels
 from fastbp._core._program import run_op
-from fastbp.ops.activation import softmax
+from fastbp.ops.activation import ALPHAS
 from fastbp.ops.edge import Array, finished, matrix, output, real
 from fastbp.ops.reduce import column_sum, row_sum
+from fastbp.ops.softmax import log_softmax, softmax
 
 # Activations that see all units of a sample.
-ALONG_UNITS = {"softmax": softmax}
+ALONG_UNITS = {"softmax": softmax, "log_softmax": log_softmax}
 
 
 def dense(
@@ -36,7 +37,8 @@ def dense(
     b : array_like, shape (fan_out,), optional
         With samples in columns also (fan_out, 1).
     activation : str
-        A name of an elementwise activation, "softmax" or "log_softmax", with its default parameters.
+        Any elementwise activation of this module by its name, with its default parameters; "linear" for none,
+        "gelu_tanh" for the approximate gelu; or "softmax" or "log_softmax", over the units of each sample.
     sample_axis : {0, 1}
         The axis of x along which samples stand: 0, one in each row; 1, one in each column.
     out : ndarray, shape (batch, fan_out), optional
@@ -72,14 +74,14 @@ def dense(
         raise ValueError(f"expected activation as one of {known}, got {activation!r}")
     target = output(out, (fan_out, batch) if columns else (batch, fan_out), x.dtype, x, w, b)
     elementwise = "linear" if activation in ALONG_UNITS else activation
-    alpha = 0.2 if activation == "leaky_relu" else 0.0
+    alpha = ALPHAS.get(activation, 0.0)
     work = 2.0 * x.size * fan_out
     if columns:
         run_op(_dense.ColumnDense(w, x, b, target, elementwise, alpha), fan_in, work)
     else:
         run_op(_dense.Dense(x, w, b, target, elementwise, alpha), batch, work)
     if activation in ALONG_UNITS:
-        ALONG_UNITS[activation](target, out=target)
+        ALONG_UNITS[activation](target, axis=0 if columns else -1, out=target)
     return finished(target, out)
 
 
