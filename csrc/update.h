@@ -41,25 +41,25 @@ FBP_INLINE vreal OP(nesterov_step)(vreal w, vreal g, vreal *state, const hyper *
 }
 
 // The two moments that the Adam family keeps.
-FBP_INLINE void OP(moments)(vreal g, vreal *state, const hyper *h) {
+FBP_INLINE void OP(moment_step)(vreal g, vreal *state, const hyper *h) {
     state[0] = vfma(h->one_minus_momentum, g, h->momentum * state[0]);
     state[1] = vfma(h->one_minus_decay, g * g, h->decay * state[1]);
 }
 
 FBP_INLINE vreal OP(adam_step)(vreal w, vreal g, vreal *state, const hyper *h) {
-    OP(moments)(g, state, h);
+    OP(moment_step)(g, state, h);
     return w - h->rate * state[0] / (vsqrt(state[1]) + h->epsilon);
 }
 
 // Dozat 2016: the gradient's own share of the step, and the correction of the second moment, are constants of the step.
 FBP_INLINE vreal OP(nadam_step)(vreal w, vreal g, vreal *state, const hyper *h) {
-    OP(moments)(g, state, h);
+    OP(moment_step)(g, state, h);
     return w - vfma(h->rate, state[0], h->gradient_rate * g) / (vsqrt(h->correction * state[1]) + h->epsilon);
 }
 
 // Reddi, Kale & Kumar 2018: the largest second moment so far; a NaN is larger than any number.
 FBP_INLINE vreal OP(amsgrad_step)(vreal w, vreal g, vreal *state, const hyper *h) {
-    OP(moments)(g, state, h);
+    OP(moment_step)(g, state, h);
     state[2] = vselect((state[2] > state[1]) | (state[2] != state[2]), state[2], state[1]);
     return w - h->rate * state[0] / (vsqrt(state[2]) + h->epsilon);
 }
