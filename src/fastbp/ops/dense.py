@@ -49,9 +49,7 @@ def dense(
             raise ValueError(f"expected b with shape {w.shape[1:]}, got {b.shape}")
         b = np.ascontiguousarray(b)
     if activation not in _kernels.ACTIVATIONS and activation != "softmax":
-        raise ValueError(
-            f"expected activation as one of {', '.join(_kernels.ACTIVATIONS)}, softmax, got {activation!r}"
-        )
+        raise ValueError(f"expected activation as one of {', '.join(_kernels.ACTIVATIONS)}, softmax, got {activation!r}")
     target = output(out, (x.shape[0], w.shape[1]), x.dtype, x, w, b)
     elementwise = "linear" if activation == "softmax" else activation
     alpha = 0.2 if activation == "leaky_relu" else 0.0
