@@ -143,9 +143,20 @@ FBP_INLINE vreal vselect(vint mask, vreal a, vreal b) {
     return (vreal)(((vint)a & mask) | ((vint)b & ~mask));
 }
 
-// The larger / smaller of a and b; where either is NaN, b.
+// The larger / smaller of a and b; where either is NaN, or they are equal (zeros of two signs), b.
+#if FBP_AVX512
+FBP_INLINE vreal vmax(vreal a, vreal b) { return (vreal)MM(_mm512_max)(a, b); }
+FBP_INLINE vreal vmin(vreal a, vreal b) { return (vreal)MM(_mm512_min)(a, b); }
+#elif FBP_AVX2
+FBP_INLINE vreal vmax(vreal a, vreal b) { return (vreal)MM(_mm256_max)(a, b); }
+FBP_INLINE vreal vmin(vreal a, vreal b) { return (vreal)MM(_mm256_min)(a, b); }
+#elif FBP_SSE2
+FBP_INLINE vreal vmax(vreal a, vreal b) { return (vreal)MM(_mm_max)(a, b); }
+FBP_INLINE vreal vmin(vreal a, vreal b) { return (vreal)MM(_mm_min)(a, b); }
+#else
 FBP_INLINE vreal vmax(vreal a, vreal b) { return vselect(a > b, a, b); }
 FBP_INLINE vreal vmin(vreal a, vreal b) { return vselect(a < b, a, b); }
+#endif
 
 FBP_INLINE vreal vabs(vreal a) {
     const vint sign = (vint)vset((real)-0.0);

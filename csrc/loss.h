@@ -89,6 +89,16 @@ FBP_INLINE real OP(categorical_crossentropy)(fbp_size cols, const real *p, row_t
         EACH_PART sum.v[g] += x.v[g];
     }
     const vreal total = vset(OP(group_sum)(sum));
+    if (!t.dense && t.smoothing == 0) {  // what follows, for a target that is 0 in all columns but one
+        const vreal q = vset(p[t.label]) / total, clipped = vmax(low, vmin(high, q));
+        const vreal d = vselect(q == clipped, -1 / q, vset(0)), mean = d * q, s = vset(scale) / total;
+        const vreal rest = (vset((real)-0.0) - mean) * s;
+        group others;
+        EACH_PART others.v[g] = rest;
+        for (fbp_size j = 0; gradient && j < cols; j += GROUP_LANES) OP(group_store)(gradient + j, others, cols - j);
+        if (gradient) gradient[t.label] = ((d - mean) * s)[0];
+        return -vlog(clipped)[0];
+    }
     EACH_GROUP(j, cols) {
         const group x = OP(group_load)(p + j, cols - j, 1), y = OP(target)(t, j, cols, cols);
         group d;

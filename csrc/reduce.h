@@ -188,8 +188,9 @@ static fbp_size OP(largest)(fbp_size cols, const real *x) {
         while (x[j] == x[j]) j++;
         return j;
     }
-    for (; cols - j >= LANES; j += LANES) {
-        const vint here = vload(x + j) == largest;
+    for (; cols - j >= 2 * WIDE * LANES; j += 2 * WIDE * LANES) {
+        vint here = {0};
+        for (int w = 0; w < 2 * WIDE; w++) here |= vload(x + j + w * LANES) == largest;
         if (OP(any)(here)) break;
     }
     while (j < cols && x[j] != largest) j++;

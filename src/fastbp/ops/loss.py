@@ -16,7 +16,6 @@ from fastbp._core._program import run_op
 from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, like, output, real, row_major
 from fastbp.ops.target import row_weights, weights_of
 
-Value = float | Array
 Weights = tuple[Array | None, float]  # (rows,) and their sum
 
 

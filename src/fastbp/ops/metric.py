@@ -186,6 +186,4 @@ def confusion_counts(true_labels: ArrayLike, predicted_labels: ArrayLike, classe
     array([[1, 0],
            [1, 1]])
     """
-    count = _classes(classes)
-    true = labels_of("true_labels", true_labels, -1, count)
-    return count_pairs(true, labels_of("predicted_labels", predicted_labels, len(true), count), count)
+    return count_pairs("true_labels", true_labels, "predicted_labels", predicted_labels, _classes(classes))

@@ -148,14 +148,23 @@ def set_ones(cnp.ndarray out not None, cnp.ndarray labels not None):
             _set_ones(<double*> data, n, classes, label)
 
 
-def count_pairs(cnp.ndarray rows not None, cnp.ndarray columns not None, Py_ssize_t classes):
-    """counts[rows[i], columns[i]] += 1: (classes, classes) of int64."""
+def count_pairs(str row_name, rows, str column_name, columns, Py_ssize_t classes):
+    """counts[rows[i], columns[i]] += 1 for labels below `classes`: (classes, classes) of int64."""
     cdef cnp.ndarray counts = np.zeros((classes, classes), np.int64)
+    cdef cnp.ndarray first = _integers(row_name, rows, -1)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(first), i
+    cdef cnp.ndarray second = _integers(column_name, columns, n)
     cdef int64_t* count = <int64_t*> cnp.PyArray_DATA(counts)
-    cdef const int32_t* row = <const int32_t*> cnp.PyArray_DATA(rows)
-    cdef const int32_t* column = <const int32_t*> cnp.PyArray_DATA(columns)
-    cdef Py_ssize_t n = cnp.PyArray_SIZE(rows), i
+    cdef const int64_t* row = <const int64_t*> cnp.PyArray_DATA(first)
+    cdef const int64_t* column = <const int64_t*> cnp.PyArray_DATA(second)
+    cdef bint fits = True
     with nogil:
         for i in range(n):
-            count[row[i] * classes + column[i]] += 1
+            if 0 <= row[i] < classes and 0 <= column[i] < classes:
+                count[row[i] * classes + column[i]] += 1
+            else:
+                fits = False
+    if not fits:
+        labels_of(row_name, first, n, classes)
+        labels_of(column_name, second, n, classes)
     return counts
