@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy_forms
+import ops_norm
 import pytest
 from numpy_forms import FAN_OUT, Scratch
 
@@ -58,6 +59,8 @@ class Row:
     arguments: Callable[[Draw], tuple[Any, ...]]
     sizes: list[tuple[int, int]]
     changes: tuple[int, ...] = ()  # arguments changed in place, compared like results
+    options: Callable[[Draw], dict[str, Any]] = lambda d: {}  # arguments by name
+    compared: bool = True  # not if each side draws random numbers of its own
 
 
 def forward(d: Draw) -> tuple[Any, ...]:
@@ -97,15 +100,18 @@ ROWS = {
         lambda d: (d.rng.integers(0, 256, (4 * d.rows, d.columns), np.uint8), d.labels(4 * d.rows), 1 / 255), SIZES
     ),
 }
+ROWS |= ops_norm.rows(Row, SIZES)
 CASES = [(name, size) for name, row in ROWS.items() for size in row.sizes]
 
 
 def side(name: str, size: tuple[int, int], which: str) -> tuple[Callable[[], Any], tuple[Any, ...]]:
     """The call to time, and its arguments."""
-    arguments = ROWS[name].arguments(Draw(*size))
+    draw = Draw(*size)
+    arguments, options = ROWS[name].arguments(draw), ROWS[name].options(draw)
     if which == "fastbp":
-        return partial(getattr(ops, name), *arguments), arguments
-    return partial(getattr(numpy_forms, name), Scratch(*size, DTYPE), *arguments), arguments
+        return partial(getattr(ops, name), *arguments, **options), arguments
+    form = getattr(numpy_forms, name, None) or getattr(ops_norm, name)
+    return partial(form, Scratch(*size, DTYPE), *arguments, **options), arguments
 
 
 def results(name: str, size: tuple[int, int], which: str) -> list[np.ndarray]:
@@ -113,7 +119,7 @@ def results(name: str, size: tuple[int, int], which: str) -> list[np.ndarray]:
     call, arguments = side(name, size, which)
     returned = call()
     returned = returned if isinstance(returned, tuple) else (returned,)
-    return [*returned, *(arguments[i] for i in ROWS[name].changes)]
+    return [*(r for r in returned if r is not None), *(arguments[i] for i in ROWS[name].changes)]
 
 
 def test_every_function_has_its_row():
@@ -123,7 +129,8 @@ def test_every_function_has_its_row():
 @pytest.mark.parametrize("which", ["fastbp", "numpy"])
 @pytest.mark.parametrize(("name", "size"), CASES, ids=[f"{name}-{size[0]}x{size[1]}" for name, size in CASES])
 def test_speed(benchmark, name, size, which):
-    for ours, theirs in zip(results(name, size, "fastbp"), results(name, size, "numpy"), strict=True):
+    both = [results(name, size, which) for which in ("fastbp", "numpy") if ROWS[name].compared]
+    for ours, theirs in zip(*both, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * max(1, abs(theirs).max()))
     benchmark.group = f"{name} {size[0]} x {size[1]}"
     call, _ = side(name, size, which)

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "src" / "fastbp"
 # Every module, lowest first: a file imports only from files before it in this list. A folder's __init__ comes after the
 # files that it gathers. A new file gets its place here.
 ORDER = {
-    1: "_core._kernels _core._team _core._ops _core._dense _core._rows _core._norm _core._memory _core._program _core.__init__",
+    1: """_core._kernels _core._team _core._ops _core._dense _core._rows _core._norm _core._memory _core._program
+        _core.__init__""",
     2: """_version config random utils
         ops.edge ops.activation ops.dense ops.dropout ops.loss ops.norm ops.update ops.__init__
         activations initializers losses metrics optimizers

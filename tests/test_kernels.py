@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from references import BACKWARD, FORWARD, LOSSES, ROWS, Draw
 
 import fastbp as fb
-from fastbp._core import _dense, _kernels, _program, _rows
+from fastbp._core import _kernels, _program, _rows
 
 DTYPES = ("float32", "float64")
 LAYOUTS = ("C", "Fortran", "strided", "padded rows", "reversed", "read-only")
