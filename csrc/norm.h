@@ -15,7 +15,7 @@
 #define NORM_CHUNK (NORM_BYTES / (fbp_size)sizeof(real))
 #define EACH_PIECE(j, n, cols) \
     for (fbp_size j = 0, n = smaller(LANES, cols); j < (cols); j += LANES, n = smaller(LANES, (cols) - j))
-#define MORE 4  // groups of a row that are added up side by side
+#define NORM_CHAINS 4  // groups of a row that are added up side by side
 #endif
 
 // The first n lanes, n > 0.
@@ -233,11 +233,11 @@ FBP_INLINE vreal OP(add_square)(vreal sum, vreal d) { return vfma(d, d, sum); }
 // The sum over f(x - from), for a constant f with f(0) = 0.
 FBP_INLINE real OP(sum_of)(OP(sum_rule) *f, fbp_size n, const real *x, real origin) {
     const vreal from = vset(origin);
-    group sum[MORE];
-    for (int m = 0; m < MORE; m++) sum[m] = OP(group_of)(0);
+    group sum[NORM_CHAINS];
+    for (int m = 0; m < NORM_CHAINS; m++) sum[m] = OP(group_of)(0);
     fbp_size j = 0;
-    for (; j + MORE * GROUP_LANES <= n; j += MORE * GROUP_LANES)
-        for (int m = 0; m < MORE; m++)
+    for (; j + NORM_CHAINS * GROUP_LANES <= n; j += NORM_CHAINS * GROUP_LANES)
+        for (int m = 0; m < NORM_CHAINS; m++)
             EACH_PART sum[m].v[g] = f(sum[m].v[g], vload(x + j + m * GROUP_LANES + g * LANES) - from);
     for (; j < n; j += GROUP_LANES) {
         const group a = OP(group_load)(x + j, n - j, origin);
