@@ -8,8 +8,6 @@ axis with add.reduce (np.dot with ones is faster); log1p (slower than log(1 + e)
 from __future__ import annotations
 
 import numpy as np
-import ops_update
-from ops_activation import *  # noqa: F403 (its forms)
 
 FAN_OUT = 128  # of the dense layers
 
@@ -160,5 +158,3 @@ def gather_rows(s, x, index, scale):  # x uint8
 
 
 # ---- forms of other files
-
-globals().update({name: getattr(ops_update, name) for name in ops_update.ROWS})

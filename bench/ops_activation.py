@@ -1,6 +1,6 @@
 """The activations and elementary functions in their best form in NumPy alone, and their rows in the benchmark.
 
-numpy_forms.py takes the forms in, test_ops.py the rows: what a function is called with, its sizes, what it changes.
+test_ops.py takes the rows.
 Left out, slower or equal: np.where and masks (mispredicted branches), log1p (slower than log(1 + e)), maximum and
 minimum for clip. Erf, which NumPy lacks, is a rational function times an exponential.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from ops_row import Row
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-SIZES = [(32, 128), (256, 1024)]
 
 
 # ---- elementwise, forward
@@ -402,20 +402,19 @@ _BACKWARD = (
     "hard_swish_backward",
 )
 ROWS = {
-    **dict.fromkeys(_FORWARD, (forward, SIZES)),
-    **dict.fromkeys(("log", "log1p"), (positive, SIZES)),
-    **dict.fromkeys(_BACKWARD, (backward, SIZES)),
-    "softplus_backward": (backward_of_positive, SIZES),
-    "log_sigmoid_backward": (lambda d: (d.normal(), -positive(d)[0], d.empty()), SIZES),
-    "elu": (with_parameter(1.0), SIZES),
-    "celu": (with_parameter(1.0), SIZES),
-    "elu_backward": (backward_with_parameter(1.0), SIZES),
-    "celu_backward": (backward_with_parameter(1.0), SIZES),
-    "gelu": (with_parameter(False), SIZES),
-    "gelu_backward": (lambda d: (d.normal(), d.normal(), False, d.empty()), SIZES),
-    "prelu": (lambda d: (d.normal(), d.normal(d.columns), d.empty()), SIZES),
-    "prelu_backward": (lambda d: (d.normal(), d.normal(), d.normal(d.columns), d.empty()), SIZES),
-    "log_softmax": (with_parameter(-1), SIZES),
-    "log_softmax_backward": (lambda d: (d.normal(), np.log(d.probabilities()), -1, d.empty()), SIZES),
+    **dict.fromkeys(_FORWARD, Row(forward)),
+    **dict.fromkeys(("log", "log1p"), Row(positive)),
+    **dict.fromkeys(_BACKWARD, Row(backward)),
+    "softplus_backward": Row(backward_of_positive),
+    "log_sigmoid_backward": Row(lambda d: (d.normal(), -positive(d)[0], d.empty())),
+    "elu": Row(with_parameter(1.0)),
+    "celu": Row(with_parameter(1.0)),
+    "elu_backward": Row(backward_with_parameter(1.0)),
+    "celu_backward": Row(backward_with_parameter(1.0)),
+    "gelu": Row(with_parameter(False)),
+    "gelu_backward": Row(lambda d: (d.normal(), d.normal(), False, d.empty())),
+    "prelu": Row(lambda d: (d.normal(), d.normal(d.columns), d.empty())),
+    "prelu_backward": Row(lambda d: (d.normal(), d.normal(), d.normal(d.columns), d.empty())),
+    "log_softmax": Row(with_parameter(-1)),
+    "log_softmax_backward": Row(lambda d: (d.normal(), np.log(d.probabilities()), -1, d.empty())),
 }
-__all__ = [*ROWS]

@@ -5,12 +5,9 @@ A form takes scratch space `s`, then what the function of fastbp takes. Losses a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
+from ops_row import Row
 
-SIZES = [(32, 128), (256, 1024)]
 EPSILON = np.float32(1e-7)
 CLASSES = 16  # of confusion_counts
 
@@ -273,27 +270,27 @@ def many_labels(d: Any) -> Any:
     return d.rng.integers(0, CLASSES, d.rows * d.columns)
 
 
-ROWS: dict[str, Callable[[Any], tuple[Any, ...]]] = {  # the arguments of each
-    "mean_squared_error": two,
-    "mean_absolute_error": two,
-    "huber": two,
-    "log_cosh": two,
-    "quantile": two,
-    "poisson": lambda d: (d.uniform(), d.uniform()),
-    "gaussian_nll": lambda d: (d.normal(), d.normal(), d.uniform() + np.float32(0.1)),
-    "hinge": signs,
-    "squared_hinge": signs,
-    "cosine_similarity": two,
-    "softmax_cross_entropy": lambda d: (d.normal(), d.labels(d.columns)),
-    "categorical_cross_entropy": lambda d: (d.probabilities(), d.labels(d.columns)),
-    "sigmoid_binary_cross_entropy": lambda d: (d.normal(), d.uniform()),
-    "binary_cross_entropy": lambda d: (d.uniform() * np.float32(0.9) + np.float32(0.05), d.uniform()),
-    "kl_divergence": lambda d: (d.probabilities(), d.probabilities()),
-    "row_sum": lambda d: (d.normal(),),
-    "logsumexp": lambda d: (d.normal(),),
-    "argmax": lambda d: (d.normal(),),
-    "one_hot": lambda d: (d.labels(d.columns), d.columns),
-    "accuracy": lambda d: (d.normal(), d.labels(d.columns)),
-    "top_k_accuracy": lambda d: (d.normal(), d.labels(d.columns)),
-    "confusion_counts": lambda d: (many_labels(d), many_labels(d), CLASSES),
+ROWS = {
+    "mean_squared_error": Row(two, 3, out=True),
+    "mean_absolute_error": Row(two, 3, out=True),
+    "huber": Row(two, 3, out=True),
+    "log_cosh": Row(two, out=True),
+    "quantile": Row(two, 3, out=True),
+    "poisson": Row(lambda d: (d.uniform(), d.uniform()), out=True),
+    "gaussian_nll": Row(lambda d: (d.normal(), d.normal(), d.uniform() + np.float32(0.1)), out=True),
+    "hinge": Row(signs, 3, out=True),
+    "squared_hinge": Row(signs, 3, out=True),
+    "cosine_similarity": Row(two, 3, out=True),
+    "softmax_cross_entropy": Row(lambda d: (d.normal(), d.labels(d.columns)), 2, out=True),
+    "categorical_cross_entropy": Row(lambda d: (d.probabilities(), d.labels(d.columns)), out=True),
+    "sigmoid_binary_cross_entropy": Row(lambda d: (d.normal(), d.uniform()), out=True),
+    "binary_cross_entropy": Row(lambda d: (d.uniform() * np.float32(0.9) + np.float32(0.05), d.uniform()), out=True),
+    "kl_divergence": Row(lambda d: (d.probabilities(), d.probabilities()), out=True),
+    "row_sum": Row(lambda d: (d.normal(),), 1),
+    "logsumexp": Row(lambda d: (d.normal(),)),
+    "argmax": Row(lambda d: (d.normal(),), 1),
+    "one_hot": Row(lambda d: (d.labels(d.columns), d.columns), 1),
+    "accuracy": Row(lambda d: (d.normal(), d.labels(d.columns)), 1),
+    "top_k_accuracy": Row(lambda d: (d.normal(), d.labels(d.columns)), 1),
+    "confusion_counts": Row(lambda d: (many_labels(d), many_labels(d), CLASSES)),
 }

@@ -7,9 +7,7 @@ test_ops.Row is made of: arguments, sizes, and the numbers of the arguments that
 from __future__ import annotations
 
 import numpy as np
-
-SIZES = [(32, 128), (256, 1024)]
-ELEMENTWISE_SIZES = [*SIZES, (2048, 2048)]
+from ops_row import Row
 
 
 def adamw(s, w, g, m, v, step, rate, beta_1, beta_2, epsilon, weight_decay):
@@ -148,28 +146,28 @@ def ema(s, average, x, decay):
 
 
 ROWS = {
-    "adamw": (
+    "adamw": Row(
         lambda d: (d.normal(), d.normal(), d.normal(), d.uniform(), 10, 1e-3, 0.9, 0.999, 1e-7, 0.004),
-        ELEMENTWISE_SIZES,
+        7,
         (0, 2, 3),
     ),
-    "amsgrad": (
+    "amsgrad": Row(
         lambda d: (d.normal(), d.normal(), d.normal(), d.uniform(), d.uniform(), 10, 1e-3),
-        ELEMENTWISE_SIZES,
+        9,
         (0, 2, 3, 4),
     ),
-    "nadam": (
+    "nadam": Row(
         lambda d: (d.normal(), d.normal(), d.normal(), d.uniform(), 10, 1e-3),
-        ELEMENTWISE_SIZES,
+        7,
         (0, 2, 3),
     ),
-    "adagrad": (lambda d: (d.normal(), d.normal(), d.uniform(), 1e-3), ELEMENTWISE_SIZES, (0, 2)),
-    "rmsprop": (lambda d: (d.normal(), d.normal(), d.uniform(), 1e-3), ELEMENTWISE_SIZES, (0, 2)),
-    "adadelta": (lambda d: (d.normal(), d.normal(), d.uniform(), d.uniform(), 1.0), ELEMENTWISE_SIZES, (0, 2, 3)),
-    "lion": (lambda d: (d.normal(), d.normal(), d.normal(), 1e-3), ELEMENTWISE_SIZES, (0, 2)),
-    "clip_by_value": (lambda d: (d.normal(), -0.5, 0.5, d.empty()), ELEMENTWISE_SIZES),
-    "clip_by_norm": (lambda d: (d.normal(), 1.0, d.empty()), ELEMENTWISE_SIZES),
-    "global_norm": (lambda d: ([d.normal(), d.normal(d.columns)],), ELEMENTWISE_SIZES),
-    "clip_by_global_norm": (lambda d: ([d.normal(), d.normal(d.columns)], 1.0), ELEMENTWISE_SIZES),
-    "ema": (lambda d: (d.normal(), d.normal(), 0.99), ELEMENTWISE_SIZES, (0,)),
+    "adagrad": Row(lambda d: (d.normal(), d.normal(), d.uniform(), 1e-3), 5, (0, 2)),
+    "rmsprop": Row(lambda d: (d.normal(), d.normal(), d.uniform(), 1e-3), 5, (0, 2)),
+    "adadelta": Row(lambda d: (d.normal(), d.normal(), d.uniform(), d.uniform(), 1.0), 7, (0, 2, 3)),
+    "lion": Row(lambda d: (d.normal(), d.normal(), d.normal(), 1e-3), 5, (0, 2)),
+    "clip_by_value": Row(lambda d: (d.normal(), -0.5, 0.5, d.empty()), 2),
+    "clip_by_norm": Row(lambda d: (d.normal(), 1.0, d.empty()), 3),
+    "global_norm": Row(lambda d: ([d.normal(), d.normal(d.columns)],), 1),
+    "clip_by_global_norm": Row(lambda d: ([d.normal(), d.normal(d.columns)], 1.0), 3),
+    "ema": Row(lambda d: (d.normal(), d.normal(), 0.99), 3, (0,)),
 }

@@ -149,8 +149,8 @@ typedef struct {
     double threshold;       // binary: predictions above it count as 1; top_k: right if fewer columns are larger
 } fbp_metric;
 
-// Normalisation. A row of x is `groups` groups of `channels` channels of `span` elements, all of them neighbours; gamma and
-// beta have one element a channel. Of a row of batch_norm each element is a channel: groups and span are 1.
+// Normalisation. A row of x is `groups` groups of `channels` channels of `span` elements, all of them neighbours; gamma
+// and beta have one element a channel. Of a row of batch_norm each element is a channel: groups and span are 1.
 typedef struct {
     fbp_size rows, groups, channels, span;
     const void *x;  // (rows, groups * channels * span)
@@ -168,14 +168,15 @@ typedef struct {
     double epsilon, momentum;
 } fbp_norm;
 
-// A place in the words of Philox4x32-10: word `word` (0 to 3) of the 128-bit counter, low half first, under the key `seed`.
+// A place in the words of Philox4x32-10: word `word` (0 to 3) of the 128-bit counter, low half first, under the key
+// `seed`.
 typedef struct {
     uint64_t seed, counter[2];
     uint32_t word;
 } fbp_random;
 
-// dst = src * scale + shift where the element's word is not below threshold, else fill. Element (i, j) of the whole array
-// has the word i * row_length + j behind `from`.
+// dst = src * scale + shift where the element's word is not below threshold, else fill. Element (i, j) of the whole
+// array has the word i * row_length + j behind `from`.
 typedef struct {
     fbp_random from;
     fbp_size row_length;

@@ -268,21 +268,6 @@ FBP_INLINE vreal vsqrt(vreal a) {
 #endif
 }
 
-// Lane i becomes lane i + d, for a constant d; the last d lanes become the first.
-FBP_INLINE vreal OP(lanes_from)(vreal v, int d) {
-    enum { N = FBP_VECTOR_BYTES / sizeof(real) };
-#if defined(__clang__)
-    vreal turned;
-    for (int i = 0; i < N; i++) turned[i] = v[(i + d) % N];
-    return turned;
-#else
-    vint lane;
-#pragma GCC unroll 16
-    for (int i = 0; i < N; i++) lane[i] = (i + d) % N;
-    return __builtin_shuffle(v, lane);
-#endif
-}
-
 // Transposes LANES vectors in place: lane j of vector i changes places with lane i of vector j. Blocks of d x d lanes off
 // the diagonal change places, for d = 1, 2, 4, ...
 FBP_INLINE void OP(transpose)(vreal *v) {

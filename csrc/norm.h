@@ -1,10 +1,11 @@
-// Floor 0. Normalisation: of columns over the batch (batch_norm, Ioffe & Szegedy 2015), and of groups of neighbours in a row
-// (group_norm, Wu & He 2018; of one group, layer_norm, Ba, Kiros & Hinton 2016; without the mean, rms_norm, Zhang & Sennrich
-// 2019).
+// Floor 0. Normalisation: of columns over the batch (batch_norm, Ioffe & Szegedy 2015), and of groups of neighbours in
+// a row (group_norm, Wu & He 2018; of one group, layer_norm, Ba, Kiros & Hinton 2016; without the mean, rms_norm, Zhang
+// & Sennrich 2019).
 //
 // A mean rounded to `real` is off by as much as a deviation where the mean is large: so it is two numbers, `mean` and a
-// `rest` below its last digit. Sums are of differences from one of the values themselves, which are exact where it matters,
-// and zero in a column or row of equal values. Every normalised element is (x - mean) scale + shift, with the rest in shift.
+// `rest` below its last digit. Sums are of differences from one of the values themselves, which are exact where it
+// matters, and zero in a column or row of equal values. Every normalised element is (x - mean) scale + shift, with the
+// rest in shift.
 
 #ifndef FBP_NORM_ONCE
 #define FBP_NORM_ONCE
@@ -14,7 +15,7 @@
 #define NORM_CHUNK (NORM_BYTES / (fbp_size)sizeof(real))
 #define EACH_PIECE(j, n, cols) \
     for (fbp_size j = 0, n = smaller(LANES, cols); j < (cols); j += LANES, n = smaller(LANES, (cols) - j))
-#define MORE 4  // groups of a row that are added up side by side
+#define NORM_CHAINS 4  // groups of a row that are added up side by side
 #endif
 
 // The first n lanes, n > 0.
@@ -44,17 +45,20 @@ FBP_INLINE vreal OP(two_sum)(vreal a, vreal b, vreal *sum) {
 // ---- columns
 
 // Sum and sum of squared deviations of each of n columns, from the first row, over `rows` rows, at most NORM_ROWS.
-FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows, fbp_size n, vreal from, vreal *sum, vreal *m2) {
-    vreal d[NORM_ROWS], total = {0}, squares = {0};
-    for (fbp_size r = 0; r < rows; r++) d[r] = OP(load_part)(x + r * stride, n) - from, total += d[r];
-    const vreal mean = total * vset((real)1 / (real)rows);
-    for (fbp_size r = 0; r < rows; r++) d[r] -= mean, squares = vfma(d[r], d[r], squares);
-    *sum = total, *m2 = squares;
+FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows, fbp_size n, vreal from, vreal *sum,
+                                  vreal *m2) {
+    vreal d[NORM_ROWS], sums[2] = {{0}}, squares[2] = {{0}};  // two chains each
+    for (fbp_size r = 0; r < rows; r++) d[r] = OP(load_part)(x + r * stride, n) - from, sums[r % 2] += d[r];
+    *sum = sums[0] + sums[1];
+    const vreal mean = *sum * vset((real)1 / (real)rows);
+    for (fbp_size r = 0; r < rows; r++) d[r] -= mean, squares[r % 2] = vfma(d[r], d[r], squares[r % 2]);
+    *m2 = squares[0] + squares[1];
 }
 
 // Sums and sums of squared deviations of columns over all rows: blocks of rows, merged by the formula of Chan, Golub &
 // LeVeque (1983).
 FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, fbp_size stride, real *sum, real *m2) {
+    for (fbp_size j = 0; j < cols; j += LANES) vstore(sum + j, vset(0)), vstore(m2 + j, vset(0));
     for (fbp_size i = 0; i < rows; i += NORM_ROWS) {
         const fbp_size height = smaller(NORM_ROWS, rows - i);
         const real before = (real)i, here = (real)height;
@@ -68,7 +72,7 @@ FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, 
                 OP(block_moments)(block, stride, NORM_ROWS, LANES, from, &s, &q);
             else
                 OP(block_moments)(block, stride, height, n, from, &s, &q);
-            const vreal all = i ? vload(sum + j) : vset(0), squares = i ? vload(m2 + j) : vset(0);
+            const vreal all = vload(sum + j), squares = vload(m2 + j);
             const vreal apart = s * per_here - all * per_before;
             vstore(sum + j, all + s);
             vstore(m2 + j, vfma(apart * apart, weight, squares + q));
@@ -76,29 +80,35 @@ FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, 
     }
 }
 
-// y = (x - mean) scale + shift, one of each a column.
+// y = (x - mean) scale + shift, one of each a column, in `height` rows of n columns. All loads come before all stores:
+// rows may lie on top of one another in L1.
+FBP_INLINE void OP(scale_block)(fbp_size height, fbp_size n, const real *x, fbp_size x_stride, vreal mean, vreal scale,
+                                vreal shift, real *y, fbp_size y_stride) {
+    vreal v[APPLY_ROWS];
+    for (fbp_size r = 0; r < height; r++) v[r] = OP(load_part)(x + r * x_stride, n);
+    for (fbp_size r = 0; r < height; r++) OP(store_part)(y + r * y_stride, vfma(v[r] - mean, scale, shift), n);
+}
+
 FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real *scale, const real *shift) {
-    const real *mean = (const real *)a->mean + at, *x = (const real *)a->x + at;
+    const real *mean = (const real *)a->mean + at;
+    const fbp_size x_stride = a->x_stride, rows = a->rows, whole = cols / LANES * LANES;
+    const int streams = a->streams;
     real pieces[APPLY_ROWS][NORM_CHUNK];
-    for (fbp_size i = 0; i < a->rows; i += APPLY_ROWS) {
-        const fbp_size height = smaller(APPLY_ROWS, a->rows - i);
-        real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? pieces[0] : y;
-        const fbp_size out_stride = a->streams ? NORM_CHUNK : a->y_stride;
-        EACH_PIECE(j, n, cols) {
-            const vreal m = OP(load_part)(mean + j, n), s = vload(scale + j), b = vload(shift + j);
-            const real *from = x + i * a->x_stride + j;
-            vreal v[APPLY_ROWS];
-            if (height == APPLY_ROWS && n == LANES) {  // all loads, then all stores: rows may lie on top of one another in L1
-                for (int r = 0; r < APPLY_ROWS; r++) v[r] = vload(from + r * a->x_stride);
-                for (int r = 0; r < APPLY_ROWS; r++) vstore(out + r * out_stride + j, vfma(v[r] - m, s, b));
-            } else {
-                for (fbp_size r = 0; r < height; r++) {
-                    v[0] = OP(load_part)(from + r * a->x_stride, n);
-                    OP(store_part)(out + r * out_stride + j, vfma(v[0] - m, s, b), n);
-                }
-            }
+    // from the last rows, which were read last and are still in cache, to the first
+    for (fbp_size i = (rows - 1) / APPLY_ROWS * APPLY_ROWS; i >= 0; i -= APPLY_ROWS) {
+        const fbp_size height = smaller(APPLY_ROWS, rows - i), out_stride = streams ? NORM_CHUNK : a->y_stride;
+        const real *x = (const real *)a->x + i * x_stride + at;
+        real *y = (real *)a->y + i * a->y_stride + at, *out = streams ? pieces[0] : y;
+        fbp_size j = 0;
+        for (; height == APPLY_ROWS && j < whole; j += LANES)
+            OP(scale_block)(APPLY_ROWS, LANES, x + j, x_stride, vload(mean + j), vload(scale + j), vload(shift + j),
+                            out + j, out_stride);
+        for (; j < cols; j += LANES) {
+            const fbp_size n = smaller(LANES, cols - j);
+            OP(scale_block)(height, n, x + j, x_stride, OP(load_part)(mean + j, n), vload(scale + j), vload(shift + j),
+                            out + j, out_stride);
         }
-        for (fbp_size r = 0; a->streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
+        for (fbp_size r = 0; streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
     }
 }
 
@@ -160,18 +170,23 @@ FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fb
     sums[0] += rest, sums[1] += sum, sums[2] += dot;
 }
 
-// dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) rstd, as one sum a dy + b (x - mean) + c.
-FBP_INLINE void OP(gradient_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real (*factor)[NORM_CHUNK]) {
+// dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) rstd, as one sum a dy + b (x - mean) + c,
+// with a, b, c of each column in abc.
+FBP_INLINE void OP(gradient_columns_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, const real *mean,
+                                           const real (*abc)[NORM_CHUNK], real *dx) {
+    const vreal d = OP(load_part)(x + j, n) - OP(load_part)(mean + j, n), g = OP(load_part)(dy + j, n);
+    OP(store_part)(dx + j, vfma(vload(abc[0] + j), g, vfma(vload(abc[1] + j), d, vload(abc[2] + j))), n);
+}
+
+FBP_INLINE void OP(gradient_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real (*abc)[NORM_CHUNK]) {
     const real *mean = (const real *)a->mean + at;
+    const fbp_size rows = a->rows, whole = cols / LANES * LANES;
     real piece[NORM_CHUNK];
-    for (fbp_size i = 0; i < a->rows; i++) {
+    for (fbp_size i = rows - 1; i >= 0; i--) {
         const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
         real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? piece : y;
-        EACH_PIECE(j, n, cols) {
-            const vreal d = OP(load_part)(x + j, n) - OP(load_part)(mean + j, n), g = OP(load_part)(dy + j, n);
-            const vreal rest = vfma(vload(factor[1] + j), d, vload(factor[2] + j));
-            OP(store_part)(out + j, vfma(vload(factor[0] + j), g, rest), n);
-        }
+        for (fbp_size j = 0; j < whole; j += LANES) OP(gradient_columns_piece)(j, LANES, x, dy, mean, abc, out);
+        if (whole < cols) OP(gradient_columns_piece)(whole, cols - whole, x, dy, mean, abc, out);
         if (a->streams) OP(stream)(cols, piece, y);
     }
 }
@@ -197,7 +212,8 @@ static void OP(batch_norm_backward)(const fbp_norm *a) {
         EACH_PIECE(j, n, cols) {
             const vreal rstd = OP(load_part)((const real *)a->rstd + at + j, n), rest = vload(sums[0] + j) * per_row;
             const vreal dbeta = vload(sums[1] + j), dgamma = vfma(-rest, dbeta, vload(sums[2] + j)) * rstd;
-            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1), slope = -factor * (rstd * (dgamma * per_row));
+            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
+            const vreal slope = -factor * (rstd * (dgamma * per_row));
             OP(store_part)((real *)a->dgamma + at + j, dgamma, n);
             OP(store_part)((real *)a->dbeta + at + j, dbeta, n);
             vstore(sums[0] + j, factor);
@@ -217,11 +233,11 @@ FBP_INLINE vreal OP(add_square)(vreal sum, vreal d) { return vfma(d, d, sum); }
 // The sum over f(x - from), for a constant f with f(0) = 0.
 FBP_INLINE real OP(sum_of)(OP(sum_rule) *f, fbp_size n, const real *x, real origin) {
     const vreal from = vset(origin);
-    group sum[MORE];
-    for (int m = 0; m < MORE; m++) sum[m] = OP(group_of)(0);
+    group sum[NORM_CHAINS];
+    for (int m = 0; m < NORM_CHAINS; m++) sum[m] = OP(group_of)(0);
     fbp_size j = 0;
-    for (; j + MORE * GROUP_LANES <= n; j += MORE * GROUP_LANES)
-        for (int m = 0; m < MORE; m++)
+    for (; j + NORM_CHAINS * GROUP_LANES <= n; j += NORM_CHAINS * GROUP_LANES)
+        for (int m = 0; m < NORM_CHAINS; m++)
             EACH_PART sum[m].v[g] = f(sum[m].v[g], vload(x + j + m * GROUP_LANES + g * LANES) - from);
     for (; j < n; j += GROUP_LANES) {
         const group a = OP(group_load)(x + j, n - j, origin);
@@ -231,7 +247,8 @@ FBP_INLINE real OP(sum_of)(OP(sum_rule) *f, fbp_size n, const real *x, real orig
     return OP(group_sum)(sum[0]);
 }
 
-// Moments of n neighbours: rest and rstd; and the mean. Without `centered` mean and rest are 0, and rstd is of the squares.
+// Moments of n neighbours: rest and rstd; and the mean. Without `centered` mean and rest are 0, and rstd is of the
+// squares.
 FBP_INLINE real OP(moments)(fbp_size n, const real *x, int centered, real epsilon, real *rest, real *rstd) {
     const real share = (real)1 / (real)n;
     real mean = 0;
@@ -247,85 +264,105 @@ FBP_INLINE real OP(moments)(fbp_size n, const real *x, int centered, real epsilo
     return mean;
 }
 
-// y = ((x - mean) rstd + shift) gamma + beta: gamma and beta of each element, or of all.
-FBP_INLINE void OP(scale_run)(fbp_size n, const real *x, real *y, real mean, real rstd, real shift, const real *gamma,
-                              const real *beta, const int one_channel, const int streams) {
-    const vreal m = vset(mean), r = vset(rstd), s = vset(shift);
-    const vreal one_gamma = vset(gamma ? *gamma : 1), one_beta = vset(beta ? *beta : 0);
+// A factor of each element, or one of all of them in as many copies as a vector has lanes.
+typedef struct {
+    const real *first;
+    fbp_size each;  // all bits set, or none
+} OP(factors);
+
+FBP_INLINE vreal OP(factor)(OP(factors) f, fbp_size j, fbp_size n) { return OP(load_part)(f.first + (j & f.each), n); }
+
+// gamma or beta from channel `first` on, or `otherwise` where there is none; with `one`, of that channel alone.
+FBP_INLINE OP(factors) OP(factors_of)(const void *p, fbp_size first, int one, real otherwise, real *copies) {
+    if (p && !one) return (OP(factors)){(const real *)p + first, -1};
+    vstore(copies, vset(p ? ((const real *)p)[first] : otherwise));
+    return (OP(factors)){copies, 0};
+}
+
+// y = ((x - mean) rstd + shift) gamma + beta
+FBP_INLINE void OP(scale_piece)(fbp_size j, fbp_size n, const real *x, real *y, const vreal *m, OP(factors) gamma,
+                                OP(factors) beta, fbp_size at) {
+    const vreal xhat = vfma(OP(load_part)(x + at + j, n) - m[0], m[1], m[2]);
+    OP(store_part)(y + j, vfma(xhat, OP(factor)(gamma, at + j, n), OP(factor)(beta, at + j, n)), n);
+}
+
+FBP_INLINE void OP(scale_run)(fbp_size n, const real *x, real *y, real mean, real rstd, real shift, OP(factors) gamma,
+                              OP(factors) beta, int streams) {
+    const vreal m[3] = {vset(mean), vset(rstd), vset(shift)};
     real piece[NORM_CHUNK];
-    for (fbp_size at = 0; at < n; at += NORM_CHUNK) {
-        const fbp_size count = smaller(NORM_CHUNK, n - at);
-        real *out = streams ? piece : y + at;
-        EACH_PIECE(j, lanes, count) {
-            const vreal xhat = vfma(OP(load_part)(x + at + j, lanes) - m, r, s);
-            const vreal scale = one_channel ? one_gamma : OP(part_or)(gamma, at + j, lanes, 1);
-            OP(store_part)(out + j, vfma(xhat, scale, one_channel ? one_beta : OP(part_or)(beta, at + j, lanes, 0)), lanes);
-        }
+    const fbp_size step = streams ? NORM_CHUNK : n;
+    for (fbp_size at = 0; at < n; at += step) {
+        const fbp_size count = smaller(step, n - at), whole = count / LANES * LANES;
+        real *out = streams ? piece : y;
+        for (fbp_size j = 0; j < whole; j += LANES) OP(scale_piece)(j, LANES, x, out, m, gamma, beta, at);
+        if (whole < count) OP(scale_piece)(whole, count - whole, x, out, m, gamma, beta, at);
         if (streams) OP(stream)(count, piece, y + at);
     }
 }
 
-static void OP(group_norm)(const fbp_norm *a) {
-    const fbp_size n = a->channels * a->span;
-    for (fbp_size i = 0; i < a->rows; i++)
-        for (fbp_size k = 0; k < a->groups; k++) {
-            const real *x = (const real *)a->x + i * a->x_stride + k * n;
-            real *y = (real *)a->y + i * a->y_stride + k * n, rest, rstd;
-            const real mean = OP(moments)(n, x, a->centered, (real)a->epsilon, &rest, &rstd), shift = -rest * rstd;
-            const real *gamma = a->gamma ? (const real *)a->gamma + k * a->channels : NULL;
-            const real *beta = a->beta ? (const real *)a->beta + k * a->channels : NULL;
-            if (a->mean) ((real *)a->mean)[i * a->groups + k] = mean;
-            ((real *)a->rstd)[i * a->groups + k] = rstd;
-            if (a->span == 1) {
-                OP(scale_run)(n, x, y, mean, rstd, shift, gamma, beta, 0, a->streams);
-                continue;
-            }
-            for (fbp_size c = 0; c < a->channels; c++, x += a->span, y += a->span)
-                OP(scale_run)(a->span, x, y, mean, rstd, shift, gamma ? gamma + c : NULL, beta ? beta + c : NULL, 1, a->streams);
+static void OP(group_norm)(const fbp_norm *args) {
+    const fbp_norm a = *args;  // what is stored could change *args, for all the compiler knows
+    const fbp_size n = a.channels * a.span, run = a.span == 1 ? n : a.span;
+    real copies[2][LANES];
+    for (fbp_size i = 0; i < a.rows; i++)
+        for (fbp_size k = 0; k < a.groups; k++) {
+            const real *x = (const real *)a.x + i * a.x_stride + k * n;
+            real *y = (real *)a.y + i * a.y_stride + k * n, rest, rstd;
+            const real mean = OP(moments)(n, x, a.centered, (real)a.epsilon, &rest, &rstd), shift = -rest * rstd;
+            if (a.mean) ((real *)a.mean)[i * a.groups + k] = mean;
+            ((real *)a.rstd)[i * a.groups + k] = rstd;
+            for (fbp_size at = 0, c = k * a.channels; at < n; at += run, c++)
+                OP(scale_run)(run, x + at, y + at, mean, rstd, shift,
+                              OP(factors_of)(a.gamma, c, a.span > 1, 1, copies[0]),
+                              OP(factors_of)(a.beta, c, a.span > 1, 0, copies[1]), a.streams);
         }
 }
 
 // Sums over n neighbours of dy gamma and of dy gamma xhat, xhat = (x - mean) rstd + shift.
-FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, real mean, real rstd, real shift,
-                                      const real *gamma, real *sum, real *dot) {
-    const vreal m = vset(mean), r = vset(rstd), s = vset(shift);
+FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, const vreal *m, OP(factors) gamma,
+                                      real *sum, real *dot) {
     group sums = OP(group_of)(0), dots = sums;
     for (fbp_size j = 0; j < n; j += GROUP_LANES) {
-        const group v = OP(group_load)(x + j, n - j, mean), d = OP(group_load)(dy + j, n - j, 0);
-        const group scale = gamma ? OP(group_load)(gamma + j, n - j, 1) : OP(group_of)(1);
+        const group v = OP(group_load)(x + j, n - j, m[0][0]), d = OP(group_load)(dy + j, n - j, 0);
+        group scale;
+        if (gamma.each)
+            scale = OP(group_load)(gamma.first + j, n - j, 1);
+        else
+            scale = OP(group_of)(*gamma.first);
         EACH_PART {
             const vreal g_dy = d.v[g] * scale.v[g];
             sums.v[g] += g_dy;
-            dots.v[g] = vfma(g_dy, vfma(v.v[g] - m, r, s), dots.v[g]);
+            dots.v[g] = vfma(g_dy, vfma(v.v[g] - m[0], m[1], m[2]), dots.v[g]);
         }
     }
     *sum = OP(group_sum)(sums), *dot = OP(group_sum)(dots);
 }
 
-// dx = a gamma dy + b (x - mean) + c.
-FBP_INLINE void OP(gradient_run)(fbp_size n, const real *x, const real *dy, real *dx, real mean, real a, real b, real c,
-                                 const real *gamma, const int one_channel, const int streams) {
-    const vreal m = vset(mean), slope = vset(b), shift = vset(c), factor = vset(a);
-    const vreal one_factor = vset(gamma ? a * *gamma : a);
+// dx = a gamma dy + b (x - mean) + c, where abc are a, b, c.
+FBP_INLINE void OP(gradient_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, real *dx, vreal mean,
+                                   const vreal *abc, OP(factors) gamma, fbp_size at) {
+    const vreal rest = vfma(abc[1], OP(load_part)(x + at + j, n) - mean, abc[2]);
+    OP(store_part)(dx + j, vfma(abc[0] * OP(factor)(gamma, at + j, n), OP(load_part)(dy + at + j, n), rest), n);
+}
+
+FBP_INLINE void OP(gradient_run)(fbp_size n, const real *x, const real *dy, real *dx, vreal mean, const vreal *abc,
+                                 OP(factors) gamma, int streams) {
     real piece[NORM_CHUNK];
-    for (fbp_size at = 0; at < n; at += NORM_CHUNK) {
-        const fbp_size count = smaller(NORM_CHUNK, n - at);
-        real *out = streams ? piece : dx + at;
-        EACH_PIECE(j, lanes, count) {
-            const vreal scale = one_channel ? one_factor : factor * OP(part_or)(gamma, at + j, lanes, 1);
-            const vreal rest = vfma(slope, OP(load_part)(x + at + j, lanes) - m, shift);
-            OP(store_part)(out + j, vfma(scale, OP(load_part)(dy + at + j, lanes), rest), lanes);
-        }
+    const fbp_size step = streams ? NORM_CHUNK : n;
+    for (fbp_size at = 0; at < n; at += step) {
+        const fbp_size count = smaller(step, n - at), whole = count / LANES * LANES;
+        real *out = streams ? piece : dx;
+        for (fbp_size j = 0; j < whole; j += LANES) OP(gradient_piece)(j, LANES, x, dy, out, mean, abc, gamma, at);
+        if (whole < count) OP(gradient_piece)(whole, count - whole, x, dy, out, mean, abc, gamma, at);
         if (streams) OP(stream)(count, piece, dx + at);
     }
 }
 
 // Adds a row's part to dgamma, dy xhat, and to dbeta, dy.
-FBP_INLINE void OP(add_parameters)(fbp_size n, const real *x, const real *dy, real mean, real rstd, real shift, real *dgamma,
+FBP_INLINE void OP(add_parameters)(fbp_size n, const real *x, const real *dy, const vreal *m, real *dgamma,
                                    real *dbeta) {
-    const vreal m = vset(mean), r = vset(rstd), s = vset(shift);
     EACH_PIECE(j, lanes, n) {
-        const vreal xhat = vfma(OP(load_part)(x + j, lanes) - m, r, s), d = OP(load_part)(dy + j, lanes);
+        const vreal xhat = vfma(OP(load_part)(x + j, lanes) - m[0], m[1], m[2]), d = OP(load_part)(dy + j, lanes);
         OP(store_part)(dgamma + j, vfma(d, xhat, OP(load_part)(dgamma + j, lanes)), lanes);
         if (dbeta) OP(store_part)(dbeta + j, d + OP(load_part)(dbeta + j, lanes), lanes);
     }
@@ -333,43 +370,44 @@ FBP_INLINE void OP(add_parameters)(fbp_size n, const real *x, const real *dy, re
 
 // One group: dx, and its part of dgamma and dbeta.
 FBP_INLINE void OP(group_gradient)(const fbp_norm *a, fbp_size i, fbp_size k) {
-    const fbp_size n = a->channels * a->span, first = k * a->channels, span = a->span;
+    const fbp_size n = a->channels * a->span, first = k * a->channels, run = a->span == 1 ? n : a->span;
     const real *x = (const real *)a->x + i * a->x_stride + k * n, *dy = (const real *)a->dy + i * a->dy_stride + k * n;
-    const real *gamma = a->gamma ? (const real *)a->gamma + first : NULL;
-    real *dx = (real *)a->y + i * a->y_stride + k * n;
+    real *dx = (real *)a->y + i * a->y_stride + k * n, copies[LANES], one[LANES];
     real *dgamma = a->dgamma ? (real *)a->dgamma + first : NULL, *dbeta = a->dbeta ? (real *)a->dbeta + first : NULL;
     const real share = (real)1 / (real)n, rstd = ((const real *)a->rstd)[i * a->groups + k];
     const real mean = a->centered ? ((const real *)a->mean)[i * a->groups + k] : 0;
-    const real rest = a->centered ? OP(sum_of)(OP(add_plain), n, x, mean) * share : 0, xhat_0 = -rest * rstd;
+    const real rest = a->centered ? OP(sum_of)(OP(add_plain), n, x, mean) * share : 0;
+    const vreal m[3] = {vset(mean), vset(rstd), vset(-rest * rstd)};
     real sum = 0, dot = 0;
-    if (span == 1) {
-        OP(gradient_run_sums)(n, x, dy, mean, rstd, xhat_0, gamma, &sum, &dot);
-        if (dgamma) OP(add_parameters)(n, x, dy, mean, rstd, xhat_0, dgamma, dbeta);
-    } else
-        for (fbp_size c = 0; c < a->channels; c++) {
-            const real scale = gamma ? gamma[c] : 1;
+    if (a->span == 1) {
+        OP(gradient_run_sums)(n, x, dy, m, OP(factors_of)(a->gamma, first, 0, 1, copies), &sum, &dot);
+        if (dgamma) OP(add_parameters)(n, x, dy, m, dgamma, dbeta);
+    } else {
+        const OP(factors) ones = OP(factors_of)(NULL, 0, 1, 1, one);
+        for (fbp_size c = 0, at = 0; c < a->channels; c++, at += run) {
+            const real gamma = a->gamma ? ((const real *)a->gamma)[first + c] : 1;
             real sum_c, dot_c;
-            OP(gradient_run_sums)(span, x + c * span, dy + c * span, mean, rstd, xhat_0, NULL, &sum_c, &dot_c);
-            sum += scale * sum_c, dot += scale * dot_c;
+            OP(gradient_run_sums)(run, x + at, dy + at, m, ones, &sum_c, &dot_c);
+            sum += gamma * sum_c, dot += gamma * dot_c;
             if (dgamma) dgamma[c] += dot_c;
             if (dbeta) dbeta[c] += sum_c;
         }
+    }
     const real slope = -rstd * (rstd * (dot * share));
     const real shift = a->centered ? -rstd * (sum * share) - slope * rest : 0;
-    if (span == 1) {
-        OP(gradient_run)(n, x, dy, dx, mean, rstd, slope, shift, gamma, 0, a->streams);
-        return;
-    }
-    for (fbp_size c = 0, e = 0; c < a->channels; c++, e += span)
-        OP(gradient_run)(span, x + e, dy + e, dx + e, mean, rstd, slope, shift, gamma ? gamma + c : NULL, 1, a->streams);
+    const vreal abc[3] = {m[1], vset(slope), vset(shift)};
+    for (fbp_size at = 0, c = first; at < n; at += run, c++)
+        OP(gradient_run)(run, x + at, dy + at, dx + at, m[0], abc, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies),
+                         a->streams);
 }
 
 // dgamma and dbeta are sums over these rows alone.
-static void OP(group_norm_backward)(const fbp_norm *a) {
-    for (fbp_size c = 0; c < a->groups * a->channels; c++) {
-        if (a->dgamma) ((real *)a->dgamma)[c] = 0;
-        if (a->dbeta) ((real *)a->dbeta)[c] = 0;
+static void OP(group_norm_backward)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    for (fbp_size c = 0; c < a.groups * a.channels; c++) {
+        if (a.dgamma) ((real *)a.dgamma)[c] = 0;
+        if (a.dbeta) ((real *)a.dbeta)[c] = 0;
     }
-    for (fbp_size i = 0; i < a->rows; i++)
-        for (fbp_size k = 0; k < a->groups; k++) OP(group_gradient)(a, i, k);
+    for (fbp_size i = 0; i < a.rows; i++)
+        for (fbp_size k = 0; k < a.groups; k++) OP(group_gradient)(&a, i, k);
 }

@@ -1,8 +1,8 @@
 // Floor 0. Random bits by Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011), and dropout made of them.
 //
-// A word is a function of (seed, position) alone: the 128-bit counter position / 4 is enciphered under the key `seed` in ten
-// rounds, and word position % 4 of the result is taken. So a mask does not depend on threads, shares, real type or ISA, and
-// the backward pass draws it again instead of reading it.
+// A word is a function of (seed, position) alone: the 128-bit counter position / 4 is enciphered under the key `seed`
+// in ten rounds, and word position % 4 of the result is taken. So a mask does not depend on threads, shares, real type
+// or ISA, and the backward pass draws it again instead of reading it.
 
 #ifndef FBP_RANDOM_ONCE
 #define FBP_RANDOM_ONCE

@@ -62,11 +62,19 @@ FBP_INLINE void OP(group_store)(real *p, group a, fbp_size n) {
 }
 
 FBP_INLINE real OP(group_sum)(group a) {
-    for (int w = FBP_GROUP / 2; w; w /= 2)
-        for (int g = 0; g < w; g++) a.v[g] += a.v[g + w];
-#pragma GCC unroll 4
-    for (int w = (int)LANES / 2; w; w /= 2) a.v[0] += OP(lanes_from)(a.v[0], w);
-    return a.v[0][0];
+    typedef real half __attribute__((vector_size(32)));
+    typedef real quarter __attribute__((vector_size(16)));
+    half x[2];
+    quarter y[2];
+    memcpy(x, &a, sizeof x);
+    x[0] += x[1];
+    memcpy(y, x, sizeof y);
+    y[0] += y[1];
+#if FBP_REAL_BITS == 32
+    return (y[0][0] + y[0][2]) + (y[0][1] + y[0][3]);
+#else
+    return y[0][0] + y[0][1];
+#endif
 }
 
 // group_sum of n values at x and zeros behind them, given the largest power of two below n; x is used up. The last four

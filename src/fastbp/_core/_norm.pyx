@@ -1,11 +1,11 @@
 # Floor 1. Normalisation: of columns over the batch, of groups of neighbours in a row, and their gradients.
 #
 # Design
-# (a) The moments of a column need the whole batch, so shares of batch_norm and of its gradient are columns. In inference
-#     the moments are given, and shares are rows; so they are where each row has moments of its own.
-# (b) The gradient of gamma and beta sums over the batch, that of x goes by rows, and both read the same two arrays. To read
-#     them once, a share is some blocks of rows, and each block leaves sums of its own, which a column sum adds up. How many
-#     rows a block has depends on the shape alone, hence so do the bits.
+# (a) The moments of a column need the whole batch, so shares of batch_norm and of its gradient are columns. In
+#     inference the moments are given, and shares are rows; so they are where each row has moments of its own.
+# (b) The gradient of gamma and beta sums over the batch, that of x goes by rows, and both read the same two arrays. To
+#     read them once, a share is some blocks of rows, and each block leaves sums of its own, which a column sum adds up.
+#     How many rows a block has depends on the shape alone, hence so do the bits.
 # (c) Results as large as a cache go past it, where a run of neighbours is long enough to pay for that.
 
 cimport numpy as cnp
@@ -133,8 +133,8 @@ cdef class _Norm(Op):
 cdef class BatchNorm(_Norm):
     """y = (x - mean) rstd gamma + beta, with moments of the columns of x, which go to `mean` and `rstd`.
 
-    x and y (batch, n); gamma, beta (n,) or None; mean, rstd (n,). Running moments (n,) or None are moved towards those of
-    the batch: running = momentum running + (1 - momentum) batch.
+    x and y (batch, n); gamma, beta (n,) or None; mean, rstd (n,). Running moments (n,) or None are moved towards those
+    of the batch: running = momentum running + (1 - momentum) batch.
     """
 
     def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray mean,
@@ -173,8 +173,8 @@ cdef class BatchNormGradient(_Norm):
 cdef class GroupNorm(_Norm):
     """y = (x - mean) rstd gamma + beta, with moments of each group of neighbours, which go to `mean` and `rstd`.
 
-    x and y (batch, channels * span); gamma, beta (channels,) or None; mean, rstd (batch, groups). Without `mean` nothing is
-    subtracted, and rstd is of the mean of squares.
+    x and y (batch, channels * span); gamma, beta (channels,) or None; mean, rstd (batch, groups). Without `mean`
+    nothing is subtracted, and rstd is of the mean of squares.
     """
 
     def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray mean,
@@ -187,7 +187,7 @@ cdef class GroupNorm(_Norm):
 
 
 def blocks(Py_ssize_t rows):
-    """How many blocks of rows GroupNormGradient cuts a batch into, each with sums of its own: depends on nothing else."""
+    """How many blocks of rows, each with sums of its own, GroupNormGradient cuts a batch into."""
     cdef Py_ssize_t block = rows_of_block(rows)
     return (rows + block - 1) // block
 
@@ -199,8 +199,8 @@ cdef Py_ssize_t rows_of_block(Py_ssize_t rows) noexcept:
 cdef class GroupNormGradient(_Norm):
     """dx of GroupNorm, and dgamma and dbeta of each block of rows.
 
-    dy, x and dx (batch, channels * span); gamma (channels,) or None; mean, rstd (batch, groups); sums (blocks(batch), 2,
-    channels): dgamma and dbeta. Without `mean`, sums (blocks(batch), 1, channels).
+    dy, x and dx (batch, channels * span); gamma (channels,) or None; mean, rstd (batch, groups); sums
+    (blocks(batch), 2, channels): dgamma and dbeta. Without `mean`, sums (blocks(batch), 1, channels).
     """
 
     def __init__(self, cnp.ndarray dy, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray mean, cnp.ndarray rstd,

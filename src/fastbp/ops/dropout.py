@@ -31,20 +31,28 @@ def _place(seed: int, offset: int) -> tuple[int, int]:
 
 
 def _rate(rate: float) -> float:
-    if not 0 <= rate < 1:
+    if not 0 <= rate < 1:  # nor NaN
         raise ValueError(f"expected rate from 0 to below 1, got {rate}")
     return float(rate)
 
 
 def _dropped(
-    name: str, x: ArrayLike, rate: float, place: tuple[int, int], out: Array | None, scale: float, *affine: float
+    name: str,
+    x: ArrayLike,
+    rate: float,
+    place: tuple[int, int],
+    out: Array | None,
+    scale: float,
+    shift: float = -0.0,  # of what is kept; -0.0 because its sum with -0.0 is -0.0
+    fill: float = 0.0,
 ) -> Array:
+    """scale x + shift where x is kept, else fill."""
     x = real(name, x)
     target = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
         threshold = min(round(rate * 2**32), 2**32 - 1)
         x, flat = together(x, target)
-        op = _rows.Dropout(x, flat, threshold, *place, scale, *affine, by_rows=False)
+        op = _rows.Dropout(x, flat, threshold, *place, scale, shift, fill, by_rows=False)
         run_op(op, 1, WORK * x.size)
     return finished(target, out)
 
@@ -52,8 +60,8 @@ def _dropped(
 def dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
     """Inverted dropout: x / (1 - rate) with probability 1 - rate, else 0 (Srivastava et al. 2014).
 
-    Element i of x, in C order, is dropped if word offset + i of `random_bits` is below rate * 2**32. Passes with offsets that
-    differ by x.size or more are independent of each other.
+    Element i of x, in C order, is dropped if word offset + i of `random_bits` is below rate * 2**32. Passes whose
+    offsets differ by x.size or more are independent of each other.
 
     Parameters
     ----------

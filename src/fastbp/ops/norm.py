@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import index
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,9 +67,9 @@ def batch_norm(
 ) -> Normalized:
     """Batch normalisation, (x - mean) rstd gamma + beta, rstd = 1 / sqrt(variance + epsilon) (Ioffe & Szegedy 2015).
 
-    In training, mean and variance are those of each column of x; the variance is the mean of squared deviations (biased).
-    Running moments, if given, follow: running = momentum running + (1 - momentum) batch; that of the variance follows the
-    biased one, as in Keras 3. In inference the running moments are used and stay as they are.
+    In training, mean and variance are those of each column of x; the variance is the mean of squared deviations, that
+    is, biased. Running moments, if given, follow: running = momentum running + (1 - momentum) batch. That of the
+    variance follows the biased one, as in Keras 3. In inference the running moments are used and stay as they are.
 
     Parameters
     ----------
@@ -111,20 +111,37 @@ def batch_norm(
     epsilon = _epsilon(epsilon)
     if not 0 <= momentum <= 1:
         raise ValueError(f"expected momentum from 0 to 1, got {momentum}")
-    if (running_mean is None) != (running_variance is None) or not (training or running_mean is not None):
+    if (running_mean is None) != (running_variance is None) or (running_mean is None and not training):
         raise ValueError("expected running_mean and running_variance, both or, in training, neither")
     y = output(out, x.shape, x.dtype, gamma, beta, running_mean, running_variance, in_place=given)
     if not training:
-        mean = _parameter("running_mean", running_mean, x, columns)
-        rstd = 1 / np.sqrt(_parameter("running_variance", running_variance, x, columns) + x.dtype.type(epsilon))
-        if x.size:
-            run_op(_norm.BatchNormInference(x, gamma, beta, y, mean, rstd), len(x), WORK / 2 * x.size)
-        return Normalized(finished(y, out), np.array(mean), rstd)
+        return _inference(x, gamma, beta, running_mean, running_variance, epsilon, y, out)
     running = _running(running_mean, running_variance, x, (x, gamma, beta))
     mean, rstd = np.empty((2, columns), x.dtype) if x.size else np.full((2, columns), np.nan, x.dtype)
     if x.size:
         op = _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, *running, momentum)
         run_op(op, len(x), WORK * x.size)
+    return Normalized(finished(y, out), mean, rstd)
+
+
+def _inference(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    running_mean: ArrayLike | None,
+    running_variance: ArrayLike | None,
+    epsilon: float,
+    y: Array,
+    out: Array | None,
+) -> Normalized:
+    """Batch normalisation of x by given moments into y."""
+    mean = np.array(_parameter("running_mean", running_mean, x, x.shape[1]))
+    rstd = np.array(_parameter("running_variance", running_variance, x, x.shape[1]))
+    rstd += x.dtype.type(epsilon)
+    np.sqrt(rstd, out=rstd)
+    np.reciprocal(rstd, out=rstd)
+    if x.size:
+        run_op(_norm.BatchNormInference(x, gamma, beta, y, mean, rstd), len(x), WORK / 2 * x.size)
     return Normalized(finished(y, out), mean, rstd)
 
 
@@ -206,7 +223,7 @@ def _as_samples(x: Array) -> Array:
     return row_major(x) if x.ndim == 2 else np.ascontiguousarray(x).reshape(len(x), -1)
 
 
-def _last_axis(name: str, x: ArrayLike, dtype: np.dtype | None = None) -> Array:
+def _last_axis(name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:
     array = real(name, x, dtype)
     if not array.ndim:
         raise ValueError(f"expected {name} with at least one axis, got a scalar")
@@ -438,8 +455,8 @@ def group_norm(
     Raises
     ------
     TypeError, ValueError
-        If dtypes or shapes do not fit, groups does not divide the channels, epsilon is not above 0, or `out` overlaps an
-        input.
+        If dtypes or shapes do not fit, groups does not divide the channels, epsilon is not above 0, or `out` overlaps
+        an input.
 
     Examples
     --------
@@ -460,8 +477,8 @@ def group_norm_backward(
 ) -> tuple[Array, Array, Array]:
     """Gradients of `group_norm`: of x, gamma and beta.
 
-    As `layer_norm_backward`, with means over a group of a sample and sums over all but the channels. Arguments as there;
-    mean and rstd, shape (batch, groups), say how many groups there are.
+    As `layer_norm_backward`, with means over a group of a sample and sums over all but the channels. Arguments as
+    there; mean and rstd, shape (batch, groups), say how many groups there are.
 
     Examples
     --------
