@@ -58,6 +58,7 @@
     ROW(momentum, 1)                 \
     ROW(nesterov, 1)                 \
     ROW(adam, 2)                     \
+    ROW(adamw, 2)                    \
     ROW(nadam, 2)                    \
     ROW(amsgrad, 3)                  \
     ROW(adagrad, 1)                  \

@@ -15,6 +15,7 @@ from references import (
     UPDATES,
     Draw,
     Row,
+    adam,
     adam_of_step,
     changed,
     into,
@@ -94,6 +95,7 @@ def lion(w, g, m):
 
 
 UPDATES |= {
+    "adamw": (adam, 2),
     "nadam": (nadam, 2),
     "amsgrad": (amsgrad, 3),
     "adagrad": (adagrad, 1),
@@ -188,6 +190,9 @@ ROWS["adamw"] = Row(
     decayed_adam,
     ROW_SIZES,
     amplified,
+)
+ROWS["adamw, options"] = Row(
+    with_states(2), changed(fb.ops.adamw, **ADAM, **WITH), with_options(adam_of_step), ROW_SIZES, amplified
 )
 for name in UPDATES:
     ROWS[f"weight and bias, {name}"] = weight_and_bias_row(name)

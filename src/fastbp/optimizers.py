@@ -252,6 +252,8 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad)
         self._weight_decay = check_number("weight_decay", weight_decay, 0)
+        if self.weight_decay and not self.amsgrad:
+            self.kernel = "adamw"
 
 
 class Nadam(Optimizer):

@@ -51,7 +51,7 @@ cdef class Rule:
         self.update.momentum, self.update.decay, self.update.epsilon = momentum, decay, epsilon
         self.update.gradient_rate, self.update.correction, self.update.shrink = gradient_rate, correction, shrink
         self.update.l1, self.update.l2, self.update.clip = l1, l2, clip
-        self.update.options = shrink != 0 or l1 != 0 or l2 != 0 or clip != INFINITY
+        self.update.options = (shrink != 0 and kind != "adamw") or l1 != 0 or l2 != 0 or clip != INFINITY
         for state in states:
             self.update.state[i] = cnp.PyArray_DATA(state)
             i += 1

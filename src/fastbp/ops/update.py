@@ -269,7 +269,8 @@ def adamw(
     array([0.85, 1.05])
     """
     more: Options = {**options, "weight_decay": weight_decay}
-    return _adam("adam", ("w", "m", "v"), (w, m, v), g, step, learning_rate, beta_1, beta_2, epsilon, more)
+    kind = "adamw" if weight_decay else "adam"  # which leaves infinite weights alone
+    return _adam(kind, ("w", "m", "v"), (w, m, v), g, step, learning_rate, beta_1, beta_2, epsilon, more)
 
 
 def amsgrad(
