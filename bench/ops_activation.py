@@ -8,6 +8,7 @@ minimum for clip. Erf, which NumPy lacks, is a rational function times an expone
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from ops_row import Row
@@ -418,3 +419,8 @@ ROWS = {
     "log_softmax": Row(with_parameter(-1)),
     "log_softmax_backward": Row(lambda d: (d.normal(), np.log(d.probabilities()), -1, d.empty())),
 }
+# Those that take less time to compute than to move: arrays read and written.
+BY_MEMORY = ("relu6", "hard_tanh", "hard_sigmoid", "hard_swish", "softsign", "prelu")
+MOVES = dict.fromkeys((*BY_MEMORY, "exp"), 2) | {f"{name}_backward": 3 for name in (*BY_MEMORY, "exponential")}
+for moved, number in MOVES.items():
+    ROWS[moved] = replace(ROWS[moved], moves=number)

@@ -5,6 +5,8 @@ A form takes scratch space `s`, then what the function of fastbp takes. Losses a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from ops_row import Row
 

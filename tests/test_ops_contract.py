@@ -16,13 +16,11 @@ from fastbp.ops import edge
 
 DTYPES = ("float32", "float64")
 SIZE = (5, 7)
-STEP = {"step": 3}
+STEP, DROP = {"step": 3}, {"rate": 0.5, "seed": 1}
 # What a function needs beside the arrays of its row.
 KEYWORDS = {
     **dict.fromkeys(("adam", "adamw", "amsgrad", "nadam"), STEP),
-    **dict.fromkeys(
-        ("dropout", "dropout_backward", "alpha_dropout", "alpha_dropout_backward"), {"rate": 0.5, "seed": 1}
-    ),
+    **dict.fromkeys(("dropout", "dropout_backward", "alpha_dropout", "alpha_dropout_backward"), DROP),
     "clip_by_value": {"low": -0.5, "high": 0.5},
     "clip_by_norm": {"max_norm": 0.5},
     "ema": {"decay": 0.9},

@@ -61,8 +61,9 @@ INTRO = """# fastbp.ops beside NumPy
 This page is written by `pytest bench --write`. [ops.md](../ops.md) is the guide to the functions.
 
 Each function is timed at three sizes of float32 against the best form that we know in NumPy alone, which writes into
-arrays that exist already and makes no copy that it can avoid ([bench](../../bench/)). The two sides take turns in one run
-of pytest-benchmark; a figure is the best round of each, a ratio is NumPy's time over ours. Above 1, fastbp is faster.
+arrays that exist already and makes no copy that it can avoid ([bench](../../bench/)). The two sides take turns in one
+run of pytest-benchmark; a figure is the best round of each, a ratio is NumPy's time over ours. Above 1, fastbp is
+faster.
 """
 
 
