@@ -248,7 +248,7 @@ FBP_INLINE vreal vlog_edges(vreal x, vreal y) {
     const vreal zero = vset(0), inf = vset((real)__builtin_inf());
     y = vselect(x < inf, y, x);
     y = vselect(x == zero, -inf, y);
-    return (vreal)((vint)y | (vint)(x < zero));
+    return vselect(x < zero, (vreal)~(vint){0}, y);
 }
 
 // log(x). A subnormal x is made normal first, by a power of two that k then gives back.
@@ -257,7 +257,7 @@ FBP_INLINE vreal vlog(vreal x) {
     vreal k;
     const vint tiny = x < vset(SMALLEST_NORMAL);
     const vreal m = vlog_split(vselect(tiny, x * vset(1 / EPSILON), x), &k);
-    k -= (vreal)(tiny & (vint)vset(MANTISSA));
+    k -= vselect(tiny, vset(MANTISSA), vset(0));
     return vlog_edges(x, vlog_reduced(m - vset(1), k));
 }
 
