@@ -33,6 +33,9 @@ class Network:
         self.W2 = (rng.standard_normal((128, 10)) * 0.01).astype(np.float32)
         self.b2 = np.zeros(10, np.float32)
 
+    def take(self, X, rows):
+        return X[rows]
+
     def forward(self, X):
         self.Z1 = X @ self.W1 + self.b1
         self.A1 = relu(self.Z1)
@@ -69,8 +72,9 @@ class Network:
             start = time.perf_counter()
             for i in range(0, len(X), BATCH):
                 rows = order[i : i + BATCH]
-                self.forward(X[rows])
-                self.backward(X[rows], Y[rows], LEARNING_RATE)
+                x, y = self.take(X, rows), self.take(Y, rows)
+                self.forward(x)
+                self.backward(x, y, LEARNING_RATE)
             seconds += time.perf_counter() - start
             curve.append((self.loss(X, Y), self.accuracy(X, Y)))
             print(f"epoch {epoch:2d}  loss {curve[-1][0]:.4f}  accuracy {curve[-1][1]:.3f}")

@@ -13,7 +13,7 @@ sys.path.insert(0, str(documents.ROOT / "bench"))  # its programs find each othe
 import report
 import trainers
 from parts import bars
-from report import page, tables
+from report import ops_page, page, tables
 from trainers.worker import hire
 from trainers.workload import WORKLOADS, Workload
 
@@ -92,3 +92,7 @@ def test_the_page_is_the_one_that_the_kept_results_make():
     if not report.RESULTS.exists():
         pytest.skip("nothing kept")
     assert report.PAGE.read_text(encoding="utf-8") == page.text(json.loads(report.RESULTS.read_text(encoding="utf-8")))
+
+
+def test_the_page_of_ops_is_the_one_that_its_results_make():
+    assert ops_page.PAGE.read_text(encoding="utf-8") == ops_page.text(json.loads(ops_page.RESULTS.read_text("utf-8")))

@@ -1,7 +1,11 @@
 """The documents beside the README: their code runs and prints what they say, their links lead somewhere."""
 
+import re
+
 import documents
 import pytest
+
+import fastbp as fb
 
 DOCS = sorted((documents.ROOT / "docs").glob("*.md"))
 PAGES = [*DOCS, documents.ROOT / "CONTRIBUTING.md", documents.ROOT / "CHANGELOG.md"]
@@ -30,3 +34,9 @@ def test_output_that_differs_from_the_document_is_an_error(tmp_path):
     page.write_text("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n")
     with pytest.raises(AssertionError, match=r"page\.md, line 6: expected"):
         documents.run_python(page)
+
+
+def test_every_function_of_ops_is_named_in_its_guide():
+    text = (documents.ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", text))
+    assert {name.removesuffix("_backward") for name in fb.ops.__all__} <= named
