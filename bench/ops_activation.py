@@ -421,6 +421,6 @@ ROWS = {
 }
 # Those that take less time to compute than to move: arrays read and written.
 BY_MEMORY = ("relu6", "hard_tanh", "hard_sigmoid", "hard_swish", "softsign", "prelu")
-MOVES = dict.fromkeys((*BY_MEMORY, "exp"), 2) | {f"{name}_backward": 3 for name in (*BY_MEMORY, "exponential")}
+MOVES = dict.fromkeys(BY_MEMORY, 2) | {f"{name}_backward": 3 for name in (*BY_MEMORY, "exponential")}
 for moved, number in MOVES.items():
     ROWS[moved] = replace(ROWS[moved], moves=number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ops_row import Row
+from ops_row import Draw, Row
 
 EPSILON = np.float32(1e-7)
 CLASSES = 16  # of confusion_counts
@@ -273,21 +273,23 @@ def many_labels(d: Any) -> Any:
 
 
 ROWS = {
-    "mean_squared_error": Row(two, 3, out=True),
-    "mean_absolute_error": Row(two, 3, out=True),
-    "huber": Row(two, 3, out=True),
-    "log_cosh": Row(two, out=True),
-    "quantile": Row(two, 3, out=True),
-    "poisson": Row(lambda d: (d.uniform(), d.uniform()), out=True),
-    "gaussian_nll": Row(lambda d: (d.normal(), d.normal(), d.uniform() + np.float32(0.1)), out=True),
-    "hinge": Row(signs, 3, out=True),
-    "squared_hinge": Row(signs, 3, out=True),
-    "cosine_similarity": Row(two, 3, out=True),
-    "softmax_cross_entropy": Row(lambda d: (d.normal(), d.labels(d.columns)), 2, out=True),
-    "categorical_cross_entropy": Row(lambda d: (d.probabilities(), d.labels(d.columns)), out=True),
-    "sigmoid_binary_cross_entropy": Row(lambda d: (d.normal(), d.uniform()), out=True),
-    "binary_cross_entropy": Row(lambda d: (d.uniform() * np.float32(0.9) + np.float32(0.05), d.uniform()), out=True),
-    "kl_divergence": Row(lambda d: (d.probabilities(), d.probabilities()), out=True),
+    "mean_squared_error": Row(two, 3, out=Draw.empty),
+    "mean_absolute_error": Row(two, 3, out=Draw.empty),
+    "huber": Row(two, 3, out=Draw.empty),
+    "log_cosh": Row(two, out=Draw.empty),
+    "quantile": Row(two, 3, out=Draw.empty),
+    "poisson": Row(lambda d: (d.uniform(), d.uniform()), out=Draw.empty),
+    "gaussian_nll": Row(lambda d: (d.normal(), d.normal(), d.uniform() + np.float32(0.1)), out=Draw.empty),
+    "hinge": Row(signs, 3, out=Draw.empty),
+    "squared_hinge": Row(signs, 3, out=Draw.empty),
+    "cosine_similarity": Row(two, 3, out=Draw.empty),
+    "softmax_cross_entropy": Row(lambda d: (d.normal(), d.labels(d.columns)), out=Draw.empty),
+    "categorical_cross_entropy": Row(lambda d: (d.probabilities(), d.labels(d.columns)), out=Draw.empty),
+    "sigmoid_binary_cross_entropy": Row(lambda d: (d.normal(), d.uniform()), out=Draw.empty),
+    "binary_cross_entropy": Row(
+        lambda d: (d.uniform() * np.float32(0.9) + np.float32(0.05), d.uniform()), out=Draw.empty
+    ),
+    "kl_divergence": Row(lambda d: (d.probabilities(), d.probabilities()), out=Draw.empty),
     "row_sum": Row(lambda d: (d.normal(),), 1),
     "logsumexp": Row(lambda d: (d.normal(),)),
     "argmax": Row(lambda d: (d.normal(),), 1),

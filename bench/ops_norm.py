@@ -187,7 +187,7 @@ def parameters(d: Any) -> tuple[np.ndarray, np.ndarray]:
     return d.normal(d.columns), d.normal(d.columns)
 
 
-DROP = Row(lambda d: (d.normal(), RATE, 1, 0, d.empty()), 2, compared=False)
+DROP = Row(lambda d: (d.normal(), RATE, 1, 0, d.empty()), compared=False)
 ROWS = {
     "batch_norm": Row(lambda d: (d.normal(), *parameters(d)), 3, options=lambda d: {"out": d.empty()}),
     "batch_norm_backward": Row(by_columns, 5),

@@ -50,8 +50,8 @@ class Row:
     """A function: what it is called with, after nothing (ours) or scratch space (NumPy's)."""
 
     arguments: Callable[[Draw], tuple[Any, ...]]
-    moves: int = 0  # matrices read and written, where that is what takes the time
+    moves: int = 0  # matrices read and written, where that is what takes the time (no exponentials, no random numbers)
     changes: tuple[int, ...] = ()  # arguments changed in place, compared like results
     options: Callable[[Draw], dict[str, Any]] = lambda d: {}  # arguments by name
-    out: bool = False  # ours is given one, where NumPy's form has scratch space
+    out: Callable[[Draw], Any] | None = None  # what ours is given where NumPy's form has scratch space
     compared: bool = True  # not if each side draws random numbers of its own

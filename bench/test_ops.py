@@ -40,9 +40,9 @@ def backward(d: Draw) -> tuple[Any, ...]:
 ROWS = {
     "relu": Row(forward, 2),
     "leaky_relu": Row(lambda d: (d.normal(), 0.2, d.empty()), 2),
-    "sigmoid": Row(forward, 2),
-    "tanh": Row(forward, 2),
-    "softmax": Row(lambda d: (d.normal(), -1, d.empty()), 2),
+    "sigmoid": Row(forward),
+    "tanh": Row(forward),
+    "softmax": Row(lambda d: (d.normal(), -1, d.empty())),
     "relu_backward": Row(backward, 3),
     "leaky_relu_backward": Row(lambda d: (d.normal(), d.normal(), 0.2, d.empty()), 3),
     "sigmoid_backward": Row(backward, 3),
@@ -52,7 +52,10 @@ ROWS = {
     "dense": Row(
         lambda d: (d.normal(), d.normal(d.columns, FAN_OUT), d.normal(FAN_OUT), "relu", 0, d.empty(d.rows, FAN_OUT)),
     ),
-    "dense_backward": Row(lambda d: (d.normal(d.rows, FAN_OUT), d.normal(), d.normal(d.columns, FAN_OUT))),
+    "dense_backward": Row(
+        lambda d: (d.normal(d.rows, FAN_OUT), d.normal(), d.normal(d.columns, FAN_OUT)),
+        out=lambda d: (d.empty(), d.empty(d.columns, FAN_OUT), d.empty(FAN_OUT)),
+    ),
     "column_sum": Row(lambda d: (d.normal(),), 1),
     "sgd": Row(lambda d: (d.normal(), d.normal(), 0.01), 3, changes=(0,)),
     "momentum": Row(lambda d: (d.normal(), d.normal(), d.normal(), 0.01, 0.9), 5, changes=(0, 2)),
@@ -70,7 +73,7 @@ def side(name: str, size: tuple[int, int], which: str) -> tuple[Callable[[], Any
     draw = Draw(*size)
     arguments, options = ROWS[name].arguments(draw), ROWS[name].options(draw)
     if which == "fastbp":
-        options |= {"out": draw.empty()} if ROWS[name].out else {}
+        options |= {"out": make(draw)} if (make := ROWS[name].out) else {}
         return partial(getattr(ops, name), *arguments, **options), arguments
     form = next(getattr(part, name) for part in (numpy_forms, *PARTS) if hasattr(part, name))
     return partial(form, Scratch(*size, DTYPE), *arguments, **options), arguments

@@ -45,7 +45,6 @@ extern const char *const fbp_activation_names[], *const fbp_loss_names[], *const
 extern const char *const fbp_vector_names[];
 extern const char *const fbp_function_names[];
 extern const int fbp_activation_saves_input[];  // by activation: is the derivative taken from the input?
-extern const int fbp_update_states[];           // by update: its arrays of state
 
 // A block function works on rows x cols elements that stand at (i, j) of a larger matrix: it reads `src`, writes `dst`
 // (both point at the block; they may be the same) and finds its other operands in `args`, by i and j. GEMM calls one on

@@ -70,12 +70,18 @@ FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z
     }
     if (gradient) {
         const vreal p = vset(OP(group_sum)(weight) / sum), s = vset(scale);
+        const real e_label = one_hot ? gradient[t.label] : 0;
         EACH_GROUP(j, cols) {
             group e = OP(group_load)(gradient + j, cols - j, 0);
-            const group y = OP(target)(t, j, cols, cols);
-            EACH_PART e.v[g] = (e.v[g] * p - y.v[g]) * s;
+            if (one_hot) {
+                EACH_PART e.v[g] = e.v[g] * p * s;
+            } else {
+                const group y = OP(target)(t, j, cols, cols);
+                EACH_PART e.v[g] = (e.v[g] * p - y.v[g]) * s;
+            }
             OP(group_store)(gradient + j, e, cols - j);
         }
+        if (one_hot) gradient[t.label] = (e_label * p[0] - 1) * scale;
     }
     return OP(group_sum)(value);
 }

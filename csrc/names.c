@@ -15,7 +15,3 @@ enum { OUTPUT, INPUT };
 #define ROW(name, saved) saved,
 const int fbp_activation_saves_input[] = {FBP_ACTIVATIONS(ROW)};
 #undef ROW
-
-#define ROW(name, states) states,
-const int fbp_update_states[] = {FBP_UPDATES(ROW)};
-#undef ROW

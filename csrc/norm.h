@@ -18,18 +18,8 @@
 #define NORM_CHAINS 4  // groups of a row that are added up side by side
 #endif
 
-// The first n lanes, n > 0.
-FBP_INLINE vreal OP(load_part)(const real *p, fbp_size n) { return n >= LANES ? vload(p) : vload_tail(p, vtail_of(n)); }
-
-FBP_INLINE void OP(store_part)(real *p, vreal v, fbp_size n) {
-    if (n >= LANES)
-        vstore(p, v);
-    else
-        vstore_tail(p, v, vtail_of(n));
-}
-
 FBP_INLINE vreal OP(part_or)(const real *p, fbp_size j, fbp_size n, real otherwise) {
-    return p ? OP(load_part)(p + j, n) : vset(otherwise);
+    return p ? vload_upto(p + j, n) : vset(otherwise);
 }
 
 // What sums are counted from: x, or 0 if it is inf or NaN, which would make NaN of a mean that is inf.
@@ -48,7 +38,7 @@ FBP_INLINE vreal OP(two_sum)(vreal a, vreal b, vreal *sum) {
 FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows, fbp_size n, vreal from, vreal *sum,
                                   vreal *m2) {
     vreal d[NORM_ROWS], sums[2] = {{0}}, squares[2] = {{0}};  // two chains each
-    for (fbp_size r = 0; r < rows; r++) d[r] = OP(load_part)(x + r * stride, n) - from, sums[r % 2] += d[r];
+    for (fbp_size r = 0; r < rows; r++) d[r] = vload_upto(x + r * stride, n) - from, sums[r % 2] += d[r];
     *sum = sums[0] + sums[1];
     const vreal mean = *sum * vset((real)1 / (real)rows);
     for (fbp_size r = 0; r < rows; r++) d[r] -= mean, squares[r % 2] = vfma(d[r], d[r], squares[r % 2]);
@@ -65,7 +55,7 @@ FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, 
         const vreal per_before = vset(i ? 1 / before : 0), per_here = vset(1 / here);
         const vreal weight = vset(before * (here / (before + here)));
         EACH_PIECE(j, n, cols) {
-            const vreal from = OP(origin)(OP(load_part)(x + j, n));
+            const vreal from = OP(origin)(vload_upto(x + j, n));
             const real *block = x + i * stride + j;
             vreal s, q;
             if (height == NORM_ROWS && n == LANES)
@@ -85,8 +75,8 @@ FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, 
 FBP_INLINE void OP(scale_block)(fbp_size height, fbp_size n, const real *x, fbp_size x_stride, vreal mean, vreal scale,
                                 vreal shift, real *y, fbp_size y_stride) {
     vreal v[APPLY_ROWS];
-    for (fbp_size r = 0; r < height; r++) v[r] = OP(load_part)(x + r * x_stride, n);
-    for (fbp_size r = 0; r < height; r++) OP(store_part)(y + r * y_stride, vfma(v[r] - mean, scale, shift), n);
+    for (fbp_size r = 0; r < height; r++) v[r] = vload_upto(x + r * x_stride, n);
+    for (fbp_size r = 0; r < height; r++) vstore_upto(y + r * y_stride, vfma(v[r] - mean, scale, shift), n);
 }
 
 FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real *scale, const real *shift) {
@@ -105,7 +95,7 @@ FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols,
                             out + j, out_stride);
         for (; j < cols; j += LANES) {
             const fbp_size n = smaller(LANES, cols - j);
-            OP(scale_block)(height, n, x + j, x_stride, OP(load_part)(mean + j, n), vload(scale + j), vload(shift + j),
+            OP(scale_block)(height, n, x + j, x_stride, vload_upto(mean + j, n), vload(scale + j), vload(shift + j),
                             out + j, out_stride);
         }
         for (fbp_size r = 0; streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
@@ -115,7 +105,7 @@ FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols,
 FBP_INLINE void OP(run_average)(void *running, fbp_size j, fbp_size n, vreal momentum, vreal one_minus, vreal now) {
     if (!running) return;
     real *average = (real *)running + j;
-    OP(store_part)(average, vfma(one_minus, now, momentum * OP(load_part)(average, n)), n);
+    vstore_upto(average, vfma(one_minus, now, momentum * vload_upto(average, n)), n);
 }
 
 // Normalises each column by its own moments over the rows, which it leaves in mean and rstd.
@@ -128,15 +118,15 @@ static void OP(batch_norm)(const fbp_norm *a) {
         const real *x = (const real *)a->x + at;
         OP(column_moments)(a->rows, cols, x, a->x_stride, scale, shift);
         EACH_PIECE(j, n, cols) {
-            const vreal from = OP(origin)(OP(load_part)(x + j, n)), variance = vload(shift + j) * per_row;
+            const vreal from = OP(origin)(vload_upto(x + j, n)), variance = vload(shift + j) * per_row;
             vreal mean;
             const vreal rest = OP(two_sum)(from, vload(scale + j) * per_row, &mean);
             const vreal rstd = vset(1) / vsqrt(variance + epsilon);
             const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
             vstore(scale + j, factor);
             vstore(shift + j, vfma(-rest, factor, OP(part_or)(a->beta, at + j, n, 0)));
-            OP(store_part)((real *)a->mean + at + j, mean, n);
-            OP(store_part)((real *)a->rstd + at + j, rstd, n);
+            vstore_upto((real *)a->mean + at + j, mean, n);
+            vstore_upto((real *)a->rstd + at + j, rstd, n);
             OP(run_average)(a->running_mean, at + j, n, momentum, one_minus, mean);
             OP(run_average)(a->running_variance, at + j, n, momentum, one_minus, variance);
         }
@@ -150,7 +140,7 @@ static void OP(batch_norm_apply)(const fbp_norm *a) {
     for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
         const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
         EACH_PIECE(j, n, cols) {
-            const vreal rstd = OP(load_part)((const real *)a->rstd + at + j, n);
+            const vreal rstd = vload_upto((const real *)a->rstd + at + j, n);
             vstore(scale + j, rstd * OP(part_or)(a->gamma, at + j, n, 1));
             vstore(shift + j, OP(part_or)(a->beta, at + j, n, 0));
         }
@@ -164,7 +154,7 @@ FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fb
     const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
     vreal rest = {0}, sum = {0}, dot = {0};
     for (fbp_size r = 0; r < rows; r++) {
-        const vreal d = OP(load_part)(x + r * a->x_stride, n) - mean, g = OP(load_part)(dy + r * a->dy_stride, n);
+        const vreal d = vload_upto(x + r * a->x_stride, n) - mean, g = vload_upto(dy + r * a->dy_stride, n);
         rest += d, sum += g, dot = vfma(g, d, dot);
     }
     sums[0] += rest, sums[1] += sum, sums[2] += dot;
@@ -174,8 +164,8 @@ FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fb
 // with a, b, c of each column in abc.
 FBP_INLINE void OP(gradient_columns_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, const real *mean,
                                            const real (*abc)[NORM_CHUNK], real *dx) {
-    const vreal d = OP(load_part)(x + j, n) - OP(load_part)(mean + j, n), g = OP(load_part)(dy + j, n);
-    OP(store_part)(dx + j, vfma(vload(abc[0] + j), g, vfma(vload(abc[1] + j), d, vload(abc[2] + j))), n);
+    const vreal d = vload_upto(x + j, n) - vload_upto(mean + j, n), g = vload_upto(dy + j, n);
+    vstore_upto(dx + j, vfma(vload(abc[0] + j), g, vfma(vload(abc[1] + j), d, vload(abc[2] + j))), n);
 }
 
 FBP_INLINE void OP(gradient_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real (*abc)[NORM_CHUNK]) {
@@ -199,7 +189,7 @@ static void OP(batch_norm_backward)(const fbp_norm *a) {
         for (fbp_size i = 0; i < a->rows; i += NORM_ROWS) {
             const fbp_size height = smaller(NORM_ROWS, a->rows - i);
             EACH_PIECE(j, n, cols) {
-                const vreal mean = OP(load_part)((const real *)a->mean + at + j, n);
+                const vreal mean = vload_upto((const real *)a->mean + at + j, n);
                 vreal s[3] = {{0}};
                 for (int k = 0; i && k < 3; k++) s[k] = vload(sums[k] + j);
                 if (height == NORM_ROWS && n == LANES)
@@ -210,12 +200,12 @@ static void OP(batch_norm_backward)(const fbp_norm *a) {
             }
         }
         EACH_PIECE(j, n, cols) {
-            const vreal rstd = OP(load_part)((const real *)a->rstd + at + j, n), rest = vload(sums[0] + j) * per_row;
+            const vreal rstd = vload_upto((const real *)a->rstd + at + j, n), rest = vload(sums[0] + j) * per_row;
             const vreal dbeta = vload(sums[1] + j), dgamma = vfma(-rest, dbeta, vload(sums[2] + j)) * rstd;
             const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
             const vreal slope = -factor * (rstd * (dgamma * per_row));
-            OP(store_part)((real *)a->dgamma + at + j, dgamma, n);
-            OP(store_part)((real *)a->dbeta + at + j, dbeta, n);
+            vstore_upto((real *)a->dgamma + at + j, dgamma, n);
+            vstore_upto((real *)a->dbeta + at + j, dbeta, n);
             vstore(sums[0] + j, factor);
             vstore(sums[1] + j, slope);
             vstore(sums[2] + j, vfma(-slope, rest, -factor * (dbeta * per_row)));
@@ -270,7 +260,7 @@ typedef struct {
     fbp_size each;  // all bits set, or none
 } OP(factors);
 
-FBP_INLINE vreal OP(factor)(OP(factors) f, fbp_size j, fbp_size n) { return OP(load_part)(f.first + (j & f.each), n); }
+FBP_INLINE vreal OP(factor)(OP(factors) f, fbp_size j, fbp_size n) { return vload_upto(f.first + (j & f.each), n); }
 
 // gamma or beta from channel `first` on, or `otherwise` where there is none; with `one`, of that channel alone.
 FBP_INLINE OP(factors) OP(factors_of)(const void *p, fbp_size first, int one, real otherwise, real *copies) {
@@ -282,8 +272,8 @@ FBP_INLINE OP(factors) OP(factors_of)(const void *p, fbp_size first, int one, re
 // y = ((x - mean) rstd + shift) gamma + beta
 FBP_INLINE void OP(scale_piece)(fbp_size j, fbp_size n, const real *x, real *y, const vreal *m, OP(factors) gamma,
                                 OP(factors) beta, fbp_size at) {
-    const vreal xhat = vfma(OP(load_part)(x + at + j, n) - m[0], m[1], m[2]);
-    OP(store_part)(y + j, vfma(xhat, OP(factor)(gamma, at + j, n), OP(factor)(beta, at + j, n)), n);
+    const vreal xhat = vfma(vload_upto(x + at + j, n) - m[0], m[1], m[2]);
+    vstore_upto(y + j, vfma(xhat, OP(factor)(gamma, at + j, n), OP(factor)(beta, at + j, n)), n);
 }
 
 FBP_INLINE void OP(scale_run)(fbp_size n, const real *x, real *y, real mean, real rstd, real shift, OP(factors) gamma,
@@ -341,8 +331,8 @@ FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy,
 // dx = a gamma dy + b (x - mean) + c, where abc are a, b, c.
 FBP_INLINE void OP(gradient_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, real *dx, vreal mean,
                                    const vreal *abc, OP(factors) gamma, fbp_size at) {
-    const vreal rest = vfma(abc[1], OP(load_part)(x + at + j, n) - mean, abc[2]);
-    OP(store_part)(dx + j, vfma(abc[0] * OP(factor)(gamma, at + j, n), OP(load_part)(dy + at + j, n), rest), n);
+    const vreal rest = vfma(abc[1], vload_upto(x + at + j, n) - mean, abc[2]);
+    vstore_upto(dx + j, vfma(abc[0] * OP(factor)(gamma, at + j, n), vload_upto(dy + at + j, n), rest), n);
 }
 
 FBP_INLINE void OP(gradient_run)(fbp_size n, const real *x, const real *dy, real *dx, vreal mean, const vreal *abc,
@@ -362,9 +352,9 @@ FBP_INLINE void OP(gradient_run)(fbp_size n, const real *x, const real *dy, real
 FBP_INLINE void OP(add_parameters)(fbp_size n, const real *x, const real *dy, const vreal *m, real *dgamma,
                                    real *dbeta) {
     EACH_PIECE(j, lanes, n) {
-        const vreal xhat = vfma(OP(load_part)(x + j, lanes) - m[0], m[1], m[2]), d = OP(load_part)(dy + j, lanes);
-        OP(store_part)(dgamma + j, vfma(d, xhat, OP(load_part)(dgamma + j, lanes)), lanes);
-        if (dbeta) OP(store_part)(dbeta + j, d + OP(load_part)(dbeta + j, lanes), lanes);
+        const vreal xhat = vfma(vload_upto(x + j, lanes) - m[0], m[1], m[2]), d = vload_upto(dy + j, lanes);
+        vstore_upto(dgamma + j, vfma(d, xhat, vload_upto(dgamma + j, lanes)), lanes);
+        if (dbeta) vstore_upto(dbeta + j, d + vload_upto(dbeta + j, lanes), lanes);
     }
 }
 

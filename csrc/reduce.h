@@ -7,6 +7,7 @@
 #define FBP_REDUCE_ONCE
 #define group OP(group)
 #define GROUP_LANES ((fbp_size)(64 / sizeof(real)))
+#define SUM_ROWS 8  // rows that a column sum reads at a time
 #define EACH_PART for (int g = 0; g < FBP_GROUP; g++)
 #endif
 
@@ -96,30 +97,29 @@ FBP_INLINE real OP(group_max)(group a) {
     return x[0];
 }
 
-// out[j] = x[0, j] + x[1, j] + ..., one chain a column.
+// out[j] = (out[j] +) x[0, j] + x[1, j] + ... over `rows` rows, at most SUM_ROWS: for a constant number it stays in registers.
+FBP_INLINE void OP(add_rows)(const real *x, fbp_size stride, fbp_size rows, int first, real *out) {
+    vreal acc = first ? (vreal){0} : vload(out);
+    for (fbp_size r = 0; r < rows; r++) acc += vload(x + r * stride);
+    vstore(out, acc);
+}
+
+// out[j] = x[0, j] + x[1, j] + ..., one chain a column. Rows are read side by side from left to right: down a column the
+// lines of a wide matrix fall into the same few places of the cache.
 static void OP(column_sum)(fbp_size rows, fbp_size cols, const void *source, fbp_size stride, void *out) {
-    enum { WIDE = 4 };
-    for (fbp_size j = 0; j < cols; j += WIDE * LANES) {
-        const real *x = (const real *)source + j;
-        real *y = (real *)out + j;
-        if (cols - j >= WIDE * LANES) {
-            vreal acc[WIDE] = {{0}};
-            for (fbp_size i = 0; i < rows; i++, x += stride)
-                for (int w = 0; w < WIDE; w++) acc[w] += vload(x + w * LANES);
-            for (int w = 0; w < WIDE; w++) vstore(y + w * LANES, acc[w]);
-            continue;
-        }
-        for (fbp_size q = 0; q < cols - j; q += LANES) {
-            const fbp_size left = cols - j - q;
-            const vtail tail = vtail_of(left < LANES ? left : LANES);
-            vreal acc = {0};
-            for (fbp_size i = 0; i < rows; i++)
-                acc += left < LANES ? vload_tail(x + i * stride + q, tail) : vload(x + i * stride + q);
-            if (left < LANES)
-                vstore_tail(y + q, acc, tail);
-            else
-                vstore(y + q, acc);
-        }
+    const fbp_size whole = cols / LANES * LANES;
+    const vtail tail = vtail_of(cols - whole);
+    real *y = out;
+    for (fbp_size i = 0; i < rows || i == 0; i += SUM_ROWS) {
+        const fbp_size height = smaller(SUM_ROWS, rows - i);
+        const real *x = (const real *)source + i * stride;
+        fbp_size j = 0;
+        for (; height == SUM_ROWS && j < whole; j += LANES) OP(add_rows)(x + j, stride, SUM_ROWS, i == 0, y + j);
+        for (; j < whole; j += LANES) OP(add_rows)(x + j, stride, height, i == 0, y + j);
+        if (whole == cols) continue;
+        vreal acc = i ? vload_tail(y + whole, tail) : (vreal){0};
+        for (fbp_size r = 0; r < height; r++) acc += vload_tail(x + r * stride + whole, tail);
+        vstore_tail(y + whole, acc, tail);
     }
 }
 

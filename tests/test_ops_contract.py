@@ -101,6 +101,7 @@ def written(name, arrays):
 
 FUNCTIONS = sorted(fb.ops.__all__)
 WITH_OUT = [name for name in FUNCTIONS if "out" in inspect.signature(getattr(fb.ops, name)).parameters]
+WITH_OUT.remove("dense_backward")  # has three
 
 
 ANY_REAL = ("gather_rows", "one_hot")  # these convert to the type of out
@@ -198,6 +199,17 @@ def twin(other, block, view):
     return np.lib.stride_tricks.as_strided(other[start[0] :, start[1] :], view.shape, strides)
 
 
+def test_an_out_that_is_only_copied_is_refused():
+    with pytest.raises(ValueError, match="expected out as an array that can be written where it lies, got float64"):
+        fb.ops.relu(np.float64(-1), out=np.float64(3))
+
+
+def test_logsumexp_of_three_axes_writes_to_any_matrix():
+    x, block = Draw(0).normal(3, 4, 5), np.zeros((3, 9))
+    fb.ops.logsumexp(x, out=block[:, ::2][:, :4])
+    np.testing.assert_array_equal(block[:, ::2][:, :4], fb.ops.logsumexp(x))
+
+
 # ---- where arrays come from
 
 
@@ -248,7 +260,51 @@ def test_arrays_of_jax_work_without_a_copy():
     subprocess.run([sys.executable, "-c", JAX], env=environment, check=True, timeout=120)
 
 
+def test_arrays_of_another_byte_order_are_taken_together_with_others():
+    x = Draw(0).normal(5, 7).astype("float32")
+    swapped = x.astype(x.dtype.newbyteorder())
+    assert same_bits(fb.ops.relu_backward(swapped, swapped), fb.ops.relu_backward(x, x))
+    assert same_bits(fb.ops.relu_backward(x, swapped), fb.ops.relu_backward(x, x))
+
+
+def test_gradients_in_a_memory_map_are_clipped_and_averaged_where_they_lie(tmp_path):
+    g = np.memmap(tmp_path / "g", "float32", "w+", shape=(3, 4))
+    g[...] = 1
+    fb.ops.clip_by_global_norm([g], 1.0)
+    np.testing.assert_allclose(g, 1 / np.sqrt(12), rtol=1e-6)
+    assert fb.ops.ema(g, np.zeros((3, 4), "float32"), 0.5) is g
+
+
 @pytest.mark.parametrize("value", ["text", None, [[1], [1, 2]], 1j, np.array([object()]), {}])
 def test_what_is_no_array_of_real_numbers_is_a_type_error_that_names_the_argument(value):
     with pytest.raises(TypeError, match="expected x "):
         fb.ops.relu(value)
+
+
+# ---- three outputs
+
+
+@pytest.mark.parametrize("sample_axis", [0, 1])
+def test_dense_backward_writes_to_three_outputs_or_to_some(sample_axis):
+    dz, x, w = (Draw(1).normal(*shape) for shape in ((5, 3), (5, 4), (4, 3)))
+    arrays = (dz.T, x.T, w.T) if sample_axis else (dz, x, w)
+    want = fb.ops.dense_backward(*arrays, sample_axis)
+    out = tuple(np.empty(a.shape) for a in want)
+    got = fb.ops.dense_backward(*arrays, sample_axis, out=out)
+    assert all(a is b for a, b in zip(got, out, strict=True))
+    assert same_bits(got, want)
+    assert fb.ops.dense_backward(*arrays, sample_axis, out=(None, out[1], None))[1] is out[1]
+
+
+def test_dense_backward_refuses_one_of_three_before_it_writes_another():
+    dz, x, w = (Draw(1).normal(*shape) for shape in ((5, 3), (5, 4), (4, 3)))
+    dx, dw = np.zeros((5, 4)), np.zeros((4, 3))
+    for out, says in (
+        ((dx, dw, np.empty(4)), r"shape \(3,\)"),
+        ((dx, w, None), "overlap"),
+        ((dx, dw), "got 2 of them"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            fb.ops.dense_backward(dz, x, w, out=out)
+        assert not dx.any()
+        assert not dw.any()

@@ -26,7 +26,6 @@ cdef extern from "fbp_kernels.h" nogil:
     const char* const fbp_update_names[]
     const char* const fbp_vector_names[]
     const int fbp_activation_saves_input[]
-    const int fbp_update_states[]
 
     ctypedef void (*fbp_block_fn)(const void* args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols,
                                   const void* src, fbp_size src_stride, void* dst, fbp_size dst_stride) noexcept nogil

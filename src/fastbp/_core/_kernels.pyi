@@ -7,7 +7,6 @@ METRICS: dict[str, int]
 UPDATES: dict[str, int]
 VECTORS: dict[str, int]
 FROM_INPUT: frozenset[str]
-STATES: dict[str, int]
 
 def isa_available() -> list[str]: ...
 def isa() -> str: ...

@@ -47,9 +47,8 @@ LOSSES = _numbers(fbp_loss_names)
 METRICS = _numbers(fbp_metric_names)
 UPDATES = _numbers(fbp_update_names)
 VECTORS = _numbers(fbp_vector_names)
-# Activations whose derivative is taken from the input, and the number of state arrays of each update.
+# Activations whose derivative is taken from the input.
 FROM_INPUT = frozenset(name for name, i in ACTIVATIONS.items() if fbp_activation_saves_input[<int> i])
-STATES = {name: fbp_update_states[<int> i] for name, i in UPDATES.items()}
 
 
 def _choose():

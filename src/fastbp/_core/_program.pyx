@@ -33,7 +33,7 @@ cnp.import_array()
 cdef enum:
     SLICE_BITS = 20
     SPINS = 2000
-    WORK_PER_THREAD = 2_000_000   # some 20 us: to start a team and to wait for its last thread has to be worth it
+    WORK_PER_THREAD = 1_500_000   # some 15 us: waking the others has to be worth it
 
 cdef struct Call:
     OpFn fn
@@ -56,7 +56,7 @@ cdef struct Run:                  # one call of Program.run
     double* seconds               # (threads, ops): time spent in each, is added to; or NULL
     Py_ssize_t op_count
     int threads
-    bint flush                    # take subnormal numbers for zero
+    fbp_float_mode mode           # of every thread that takes part
     unsigned long long end        # phases to run in all: laps * steps * phase_count
     char* scratch                 # (threads, scratch_bytes)
     Py_ssize_t scratch_bytes
@@ -108,14 +108,15 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
 
 
 cdef void run_alone(const Run* run) noexcept nogil:
-    cdef fbp_float_mode mode = fbp_enter_mode(run.flush)
+    cdef fbp_float_mode mode = fbp_current_mode()
     cdef unsigned long long number
     cdef Py_ssize_t index, count
+    fbp_set_mode(run.mode)
     for number in range(run.end):
         count = slice_count(run, number)
         for index in range(count):
             run_slice(run, number, index, count, 0)
-    fbp_leave_mode(mode)
+    fbp_set_mode(mode)
 
 
 # Opens phase `number` for claims.
@@ -150,8 +151,9 @@ cdef void work_on_phase(const Run* run, unsigned long long number, int rank) noe
 cdef void work_on(void* context, int rank) noexcept nogil:
     cdef const Run* run = <const Run*> context
     cdef unsigned long long number = fbp_read(run.current)
-    cdef fbp_float_mode mode = fbp_enter_mode(run.flush)
+    cdef fbp_float_mode mode = fbp_current_mode()
     cdef int spins
+    fbp_set_mode(run.mode)
     while number < run.end:
         work_on_phase(run, number, rank)
         spins = 0
@@ -162,7 +164,7 @@ cdef void work_on(void* context, int rank) noexcept nogil:
             else:
                 fbp_yield()
         number = fbp_read(run.current)
-    fbp_leave_mode(mode)
+    fbp_set_mode(mode)
 
 
 cdef void start(Run* run) noexcept nogil:
@@ -273,7 +275,7 @@ cdef class Program:
             run.rates, run.rate_count = &of_steps[0, 0], of_steps.shape[1]
         run.seconds = &seconds[0, 0] if seconds is not None else NULL
         run.op_count = self.op_count
-        run.flush = self.flush
+        run.mode = fbp_flushing(fbp_current_mode()) if self.flush else fbp_current_mode()
         run.end = <unsigned long long> (laps * run.steps * self.phase_count)
         use_memory(&run, self.scratch, self.scratch_bytes)
         with nogil:
@@ -286,6 +288,7 @@ cdef struct Block:
 
 cdef enum:
     HEADER = 64
+    MOST_KEPT = 4 << 20
 
 # The block of the last run_op, kept for the next: fresh pages cost more than many an op. The GIL guards it.
 cdef Block* spare = NULL
@@ -306,7 +309,7 @@ cdef Block* take(Py_ssize_t size) except NULL:
 
 cdef void give_back(Block* block) noexcept:
     global spare
-    if spare and spare.size >= block.size:
+    if block.size > MOST_KEPT or (spare and spare.size >= block.size):
         free(block)
         return
     free(spare)
@@ -347,6 +350,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
     run.steps = 1
     run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, 1
+    run.mode = fbp_current_mode()
     use_memory(&run, <char*> start_of_memory, scratch_bytes)
     with nogil:
         start(&run)

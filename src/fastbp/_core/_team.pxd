@@ -12,8 +12,9 @@ cdef extern from "threads.h" nogil:
     double fbp_seconds()
     ctypedef struct fbp_float_mode:
         pass
-    fbp_float_mode fbp_enter_mode(bint flush)
-    void fbp_leave_mode(fbp_float_mode mode)
+    fbp_float_mode fbp_current_mode()
+    fbp_float_mode fbp_flushing(fbp_float_mode mode)
+    void fbp_set_mode(fbp_float_mode mode)
     int omp_get_max_threads()
     int FBP_HAS_OPENMP
 

@@ -4,10 +4,10 @@
 # (a) The number of threads is looked up at each call, not kept: set_num_threads(), else FASTBP_NUM_THREADS, else what
 #     OpenMP would use now (OMP_NUM_THREADS, CPU affinity). A limit that threadpoolctl put on OpenMP after import is a
 #     ceiling over all of them.
-# (b) The threads are our own (pool.h says why); OpenMP is asked for its settings alone. They help and are not waited for:
-#     what they run is handed out in slices, and the caller does what nobody took.
+# (b) The threads are our own (pool.h says why); OpenMP is asked for its settings alone. Those that come too
+#     late are not waited for: what they run is handed out in slices, and the caller does what nobody took.
 # (c) A forked child has none of the threads and makes its own.
-# (d) Without OpenMP at build time every team has one member.
+# (d) Without OpenMP at build time nobody says how many threads there may be, and every team has one member.
 
 import os
 import time
@@ -18,7 +18,7 @@ from ._kernels cimport FBP_F32, kernels_of
 
 cdef extern from "pool.h" nogil:
     void fbp_run_team(TeamFn body, void* context, int size)
-    void fbp_forget_teams()
+    void fbp_watch_forks()
 
 cdef int _at_import = omp_get_max_threads()
 cdef int _from_environment = 0
@@ -104,10 +104,6 @@ def _checked(n, what):
     return value
 
 
-def _after_fork():
-    fbp_forget_teams()
-
-
 def _read_environment():
     global _from_environment
     text = os.environ.get("FASTBP_NUM_THREADS")
@@ -120,5 +116,4 @@ def _read_environment():
 
 _read_environment()
 set_num_threads(None)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+fbp_watch_forks()

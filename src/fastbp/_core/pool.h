@@ -1,11 +1,13 @@
 // Floor 1. Threads that wait for work. Included by _team.pyx alone, so that a process has them once.
 //
 // Why not OpenMP's: at the end of its parallel regions the caller waits for every thread, also for one that the host has
-// put aside before it did anything, and that takes milliseconds. Here a thread that comes too late finds the door shut.
+// put aside before it did anything, and that takes milliseconds. Here a thread that comes too late finds the door shut;
+// only those that came in are waited for.
 // The work itself is handed out by the executor, in slices, to whoever is there; so nothing is lost if nobody comes.
 //
 // A team is a caller and the threads that help it. A caller takes a team that is free, or makes one; threads stay with
-// their team. They spin for a moment after a job, because the next one often follows at once, and then sleep.
+// their team, and teams for the life of the process: as many as callers were ever at work at once. Threads spin for a
+// moment after a job, because the next one often follows at once, and then sleep.
 //
 // The door: `open` is the number of the job that may be entered, 0 if none. A thread first counts itself in, then looks
 // whether the door is still open; the caller first shuts the door, then waits until nobody is counted in. Both orders are
@@ -44,8 +46,8 @@ enum { FBP_IDLE_SPINS = 4000 };  // some 100 us
 
 static fbp_team *fbp_teams = NULL;  // all that were ever made; grows at its head
 
-static void fbp_wait_for_job(fbp_team *team, uint64_t seen) {
-    for (int spins = 0; spins < FBP_IDLE_SPINS; spins++) {
+static void fbp_wait_for_job(fbp_team *team, uint64_t seen, int most_spins) {
+    for (int spins = 0; spins < most_spins; spins++) {
         if (fbp_read(&team->job) != seen) return;
         fbp_pause();
     }
@@ -60,13 +62,15 @@ static void *fbp_help(void *argument) {
     const fbp_member member = *(fbp_member *)argument;
     fbp_team *team = member.team;
     uint64_t seen = 0;
+    int wanted = 1;  // had the last job a place for this rank?
     free(argument);
     for (;;) {
-        fbp_wait_for_job(team, seen);
+        fbp_wait_for_job(team, seen, wanted ? FBP_IDLE_SPINS : 0);
         seen = fbp_read(&team->job);
         __atomic_add_fetch(&team->inside.value, 1, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&team->open.value, __ATOMIC_SEQ_CST) == seen && member.rank < team->size)
             team->body(team->context, member.rank);
+        wanted = member.rank < team->size;
         __atomic_sub_fetch(&team->inside.value, 1, __ATOMIC_SEQ_CST);
     }
     return NULL;
@@ -80,6 +84,8 @@ static int fbp_start_thread(fbp_team *team, int rank) {
     if (!member) return 0;
     *member = (fbp_member){team, rank};
     sigfillset(&all);
+    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};  // these belong to the thread that makes them
+    for (int i = 0; i < 4; i++) sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const int failed = pthread_create(&thread, NULL, fbp_help, member);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -128,7 +134,8 @@ static void fbp_run_team(fbp_team_fn body, void *context, int size) {
     fbp_write(&team->taken, 0);
 }
 
-// In a forked child, which has none of the threads: teams start anew.
+// A forked child has none of the threads: teams start anew there.
 static void fbp_forget_teams(void) { fbp_teams = NULL; }
+static void fbp_watch_forks(void) { pthread_atfork(NULL, NULL, fbp_forget_teams); }
 
 #endif

@@ -52,7 +52,7 @@ typedef struct {
     uint64_t control;
 } fbp_float_mode;
 
-static inline void fbp_leave_mode(fbp_float_mode mode) {
+static inline void fbp_set_mode(fbp_float_mode mode) {
 #if defined(__x86_64__)
     _mm_setcsr((unsigned)mode.control);
 #elif defined(__aarch64__)
@@ -62,20 +62,23 @@ static inline void fbp_leave_mode(fbp_float_mode mode) {
 #endif
 }
 
-static inline fbp_float_mode fbp_enter_mode(int flush) {
-    fbp_float_mode before = {0}, mode;
+static inline fbp_float_mode fbp_current_mode(void) {
+    fbp_float_mode mode = {0};
 #if defined(__x86_64__)
-    const uint64_t bits = 0x8040;  // flush to zero, denormals are zero
-    before.control = _mm_getcsr();
+    mode.control = _mm_getcsr();
 #elif defined(__aarch64__)
-    const uint64_t bits = 1 << 24;  // FZ
-    __asm__ volatile("mrs %0, fpcr" : "=r"(before.control));
-#else
-    const uint64_t bits = 0;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode.control));
 #endif
-    mode.control = flush ? before.control | bits : before.control;
-    fbp_leave_mode(mode);
-    return before;
+    return mode;
+}
+
+static inline fbp_float_mode fbp_flushing(fbp_float_mode mode) {
+#if defined(__x86_64__)
+    mode.control |= 0x8040;  // flush to zero, denormals are zero
+#elif defined(__aarch64__)
+    mode.control |= 1 << 24;  // FZ
+#endif
+    return mode;
 }
 
 #endif

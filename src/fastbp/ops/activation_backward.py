@@ -12,10 +12,7 @@ from fastbp._core import _rows
 from fastbp._core._kernels import FROM_INPUT
 from fastbp._core._program import run_op
 from fastbp.ops.activation import ALPHAS, check_alpha
-from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, like, output, real, together
-
-# Those that take an exponential or more, and so are worth a second thread earlier.
-_TRANSCENDENTAL = frozenset({"softplus", "log_sigmoid", "gelu", "gelu_tanh", "silu", "mish"})
+from fastbp.ops.edge import MOVED, Array, finished, like, output, real, together
 
 
 def _elementwise_backward(kind: str, dy: ArrayLike, saved: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
@@ -23,7 +20,7 @@ def _elementwise_backward(kind: str, dy: ArrayLike, saved: ArrayLike, out: Array
     saved = like("x" if kind in FROM_INPUT else "y", saved, dy, "dy")
     target = output(out, dy.shape, dy.dtype, saved, in_place=dy)
     if dy.size:
-        work = (TRANSCENDENTAL if kind in _TRANSCENDENTAL else 4.0) * dy.size
+        work = 3 * MOVED * dy.size
         dy, saved, flat = together(dy, saved, target)
         run_op(_rows.ActivationGradient(dy, saved, flat, kind, alpha, False), 1, work)
     return finished(target, out)

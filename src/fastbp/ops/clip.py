@@ -8,16 +8,16 @@ from math import isfinite, sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _vectors
+from fastbp._core import _memory, _vectors
 from fastbp._core._program import run_op
-from fastbp.ops.edge import Array, finished, like, output, real, together
+from fastbp.ops.edge import MOVED, Array, finished, like, output, real, together
 
 
 def _mapped(kind: str, a: float, b: float, x: Array, out: Array | None) -> Array:
     """f(x) into `out`, which may be x."""
     target = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
-        run_op(_vectors.VectorMap(kind, a, b, *together(x, target)), 1, 4.0 * x.size)
+        run_op(_vectors.VectorMap(kind, a, b, *together(x, target)), 1, 2 * MOVED * x.size)
     return finished(target, out)
 
 
@@ -147,10 +147,11 @@ def clip_by_global_norm(gradients: Sequence[Array], max_norm: float) -> float:
     """
     _check_norm(max_norm)
     for i, g in enumerate(gradients):
-        if not isinstance(g, np.ndarray) or real(f"gradients[{i}]", g) is not g or not g.flags.writeable:
+        plain = g.view(np.ndarray) if isinstance(g, np.ndarray) else None
+        if plain is None or real(f"gradients[{i}]", plain) is not plain or not g.flags.writeable:
             raise TypeError(f"expected gradients[{i}] as a writeable float32 or float64 array, got {_described(g)}")
         for j in range(i):
-            if np.shares_memory(g, gradients[j]):
+            if _memory.overlap(g, gradients[j]):
                 raise ValueError(f"expected gradients not to overlap, got {j} and {i} that do")
     norm = global_norm(gradients)
     factor = _factor(max_norm, norm)
@@ -192,19 +193,20 @@ def ema(average: Array, x: ArrayLike, decay: float) -> Array:
         raise ValueError(f"expected decay from 0 to 1, got {decay}")
     if not isinstance(average, np.ndarray):
         raise TypeError(f"expected average as an array, got {type(average).__name__}")
-    place = real("average", average)
-    if place is not average:
+    view = average.view(np.ndarray)
+    place = real("average", view)
+    if place is not view:
         raise TypeError(f"expected average as a float32 or float64 array, got {_described(average)}")
     x = like("x", x, place, "average")
     target = output(average, x.shape, x.dtype, x, in_place=average)
     if x.size:
-        run_op(_vectors.VectorMap("blend", decay, 1 - decay, *together(x, target, average)), 1, 4.0 * x.size)
+        run_op(_vectors.VectorMap("blend", decay, 1 - decay, *together(x, target, average)), 1, 3 * MOVED * x.size)
     return finished(target, average)
 
 
 def _sum_of_squares(g: Array) -> float:
     op = _vectors.SumOfSquares(np.ascontiguousarray(g))
-    run_op(op, 1, 8.0 * g.size)
+    run_op(op, 1, 2 * MOVED * g.size)
     return op.total()
 
 

@@ -135,7 +135,13 @@ def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Array:
     return finished(target, out)
 
 
-def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike, sample_axis: int = 0) -> tuple[Array, Array, Array]:
+def dense_backward(
+    dz: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    sample_axis: int = 0,
+    out: tuple[Array | None, Array | None, Array | None] | None = None,
+) -> tuple[Array, Array, Array]:
     """Gradients of z = x @ w + b, or of z = w @ x + b if samples stand in columns.
 
     Parameters
@@ -146,6 +152,8 @@ def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike, sample_axis: int =
     w : array_like, shape (fan_in, fan_out)
     sample_axis : {0, 1}
         With 1, samples in columns, all of these are transposed, as for `dense`.
+    out : tuple of three ndarrays or None, optional
+        Where dx, dw and db go; none may overlap an input.
 
     Returns
     -------
@@ -165,11 +173,24 @@ def dense_backward(dz: ArrayLike, x: ArrayLike, w: ArrayLike, sample_axis: int =
     >>> dx.shape, dw.shape, db
     ((3, 4), (4, 2), array([3., 3.]))
     """
-    dz = matrix("dz", dz)
-    if _in_columns(sample_axis):
+    dz, columns = matrix("dz", dz), _in_columns(sample_axis)
+    if columns:
         x = matrix("x", x, dz.dtype, columns=dz.shape[1])
         w = matrix("w", w, dz.dtype, rows=dz.shape[0], columns=x.shape[0])
-        return matmul(w.T, dz), matmul(dz, x.T), row_sum(dz)
-    x = matrix("x", x, dz.dtype, rows=dz.shape[0])
-    w = matrix("w", w, dz.dtype, rows=x.shape[1], columns=dz.shape[1])
-    return matmul(dz, w.T), matmul(x.T, dz), column_sum(dz)
+    else:
+        x = matrix("x", x, dz.dtype, rows=dz.shape[0])
+        w = matrix("w", w, dz.dtype, rows=x.shape[1], columns=dz.shape[1])
+    dx, dw, db = (None, None, None) if out is None else _three(out)
+    for place, shape in ((dx, x.shape), (dw, w.shape), (db, dz.shape[:1] if columns else dz.shape[1:])):
+        if place is not None:  # refused, if it is, before anything is written
+            output(place, shape, dz.dtype, dz, x, w)
+    if columns:
+        return matmul(w.T, dz, out=dx), matmul(dz, x.T, out=dw), row_sum(dz, out=db)
+    return matmul(dz, w.T, out=dx), matmul(x.T, dz, out=dw), column_sum(dz, out=db)
+
+
+def _three(out: tuple[Array | None, ...]) -> tuple[Array | None, Array | None, Array | None]:
+    if not isinstance(out, tuple) or len(out) != 3:
+        got = f"{len(out)} of them" if isinstance(out, tuple) else type(out).__name__
+        raise ValueError(f"expected out as a tuple of three arrays, for dx, dw and db, got {got}")
+    return out

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 REALS: tuple[np.dtype[Any], ...]
-TRANSCENDENTAL: int
+TRANSCENDENTAL: float
+MOVED: float
 
 def real(name: str, value: ArrayLike, dtype: np.dtype[Any] | None = None) -> Array: ...
 def matrix(

@@ -16,7 +16,9 @@ from fastbp._core import _memory
 
 cnp.import_array()
 
-TRANSCENDENTAL = 20  # operations that an exponential is worth
+# What takes as long as so many operations, to tell whether a second thread is worth it:
+TRANSCENDENTAL = 20.0  # an exponential
+MOVED = 6.0            # an element of a large array, read or written
 
 cdef object FLOAT32 = np.dtype(np.float32)
 cdef object FLOAT64 = np.dtype(np.float64)
@@ -61,7 +63,7 @@ cdef cnp.ndarray _converted(str name, value, dtype):
         raise TypeError(f"expected {name} of real numbers, got dtype {array.dtype}")
     if not is_real(array):
         return array.astype(dtype or FLOAT64)
-    if dtype is not None and array.dtype != dtype:
+    if dtype is not None and array.dtype.newbyteorder("=") != dtype.newbyteorder("="):
         raise TypeError(f"expected {name} of dtype {dtype}, as the other arrays, got {array.dtype}")
     if is_readable(array):
         return array
@@ -242,6 +244,8 @@ cdef cnp.ndarray _writeable(out):
         array = <cnp.ndarray> out
     elif hasattr(out, "__array__") or hasattr(out, "__dlpack__"):
         array = _as_array("out", out)
+        if not np.shares_memory(array, _as_array("out", out)) and cnp.PyArray_SIZE(array):
+            raise ValueError(f"expected out as an array that can be written where it lies, got {type(out).__name__}")
     else:
         raise ValueError(f"expected out as an array, got {type(out).__name__}")
     if not cnp.PyArray_ISWRITEABLE(array):

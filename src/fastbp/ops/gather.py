@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import REALS, Array, finished, output, real, row_numbers
+from fastbp.ops.edge import MOVED, REALS, Array, finished, output, real, row_numbers
 
 # Integers that are gathered as they lie, and the smallest real type that holds all their values.
 INTEGERS = {np.dtype(np.uint8): REALS[0], np.dtype(np.uint16): REALS[0], np.dtype(np.int32): REALS[1]}
@@ -70,7 +70,7 @@ def gather_rows(
         gather = _rows.Gather(target, 1.0, True, *columns)
     if target.size:
         gather.bind(x, rows)
-        run_op(gather, len(rows), float(target.size))
+        run_op(gather, len(rows), 2 * MOVED * target.size)
     return finished(target, out)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import REALS, Array, finished, matrix, output, real, row_major
+from fastbp.ops.edge import MOVED, REALS, Array, finished, matrix, output, real, row_major
 from fastbp.ops.target import count_pairs, is_labels, labels_of, set_ones
 
 
@@ -20,7 +20,7 @@ def _classes(classes: int) -> int:
     return count
 
 
-def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32, out: Array | None = None) -> Array:
+def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike | None = None, out: Array | None = None) -> Array:
     """Labels as rows of zeros with a one.
 
     Parameters
@@ -28,7 +28,8 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32, out:
     labels : array_like of int, shape (rows,)
         From 0 to classes - 1.
     classes : int
-    dtype : {float32, float64}
+    dtype : {float32, float64}, optional
+        That of `out`, or float32.
     out : ndarray, shape (rows, classes), optional
         Of that dtype.
 
@@ -48,7 +49,8 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike = np.float32, out:
     array([[0., 1., 0.],
            [1., 0., 0.]], dtype=float32)
     """
-    kind, count = np.dtype(dtype), _classes(classes)
+    natural = out.dtype if isinstance(out, np.ndarray) else np.float32
+    kind, count = np.dtype(natural if dtype is None else dtype), _classes(classes)
     if kind not in REALS:
         raise TypeError(f"expected dtype float32 or float64, got {kind}")
     found = labels_of("labels", labels, -1, count)
@@ -69,7 +71,7 @@ def _share(kind: str, prediction: Array, target: Array, threshold: float) -> flo
     if not rows:
         return float("nan")
     right = np.empty(rows, prediction.dtype)
-    run_op(_rows.Metric(kind, prediction, target, right, threshold), rows, float(prediction.size))
+    run_op(_rows.Metric(kind, prediction, target, right, threshold), rows, 2 * MOVED * prediction.size)
     return _rows.total(right) / rows
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _dense, _memory, _norm
 from fastbp._core._program import run_op
-from fastbp.ops.edge import Array, finished, like, matrix, output, real, row_major, rows_of
+from fastbp.ops.edge import MOVED, Array, finished, like, matrix, output, real, row_major, rows_of
 
 WORK = 32.0  # operations that an element is worth: it is read two or three times
 
@@ -113,6 +113,9 @@ def batch_norm(
         raise ValueError(f"expected momentum from 0 to 1, got {momentum}")
     if (running_mean is None) != (running_variance is None) or (running_mean is None and not training):
         raise ValueError("expected running_mean and running_variance, both or, in training, neither")
+    if not training:
+        running_mean = _parameter("running_mean", running_mean, x, columns)
+        running_variance = _parameter("running_variance", running_variance, x, columns)
     y = output(out, x.shape, x.dtype, gamma, beta, running_mean, running_variance, in_place=given)
     if not training:
         return _inference(x, gamma, beta, running_mean, running_variance, epsilon, y, out)
@@ -128,15 +131,14 @@ def _inference(
     x: Array,
     gamma: Array | None,
     beta: Array | None,
-    running_mean: ArrayLike | None,
-    running_variance: ArrayLike | None,
+    running_mean: Array | None,
+    running_variance: Array | None,
     epsilon: float,
     y: Array,
     out: Array | None,
 ) -> Normalized:
     """Batch normalisation of x by given moments into y."""
-    mean = np.array(_parameter("running_mean", running_mean, x, x.shape[1]))
-    rstd = np.array(_parameter("running_variance", running_variance, x, x.shape[1]))
+    mean, rstd = np.array(running_mean), np.array(running_variance)
     rstd += x.dtype.type(epsilon)
     np.sqrt(rstd, out=rstd)
     np.reciprocal(rstd, out=rstd)
@@ -284,7 +286,7 @@ def _gradients(
     total = sums[0]
     if len(sums) > 1:
         total = np.empty((parts, channels), dy.dtype)
-        run_op(_dense.BiasGradient(sums.reshape(len(sums), -1), total.reshape(-1)), len(sums), 4.0 * sums.size)
+        run_op(_dense.BiasGradient(sums.reshape(len(sums), -1), total.reshape(-1)), len(sums), MOVED * sums.size)
     return finished(dx, out), *total
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _columns, _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import Array, as_rows, finished, like, output, real, rows_of
+from fastbp.ops.edge import MOVED, Array, as_rows, finished, like, output, real, rows_of
 
 
 def _slope_of(slope: ArrayLike, x: Array) -> Array:
@@ -50,7 +50,7 @@ def prelu(x: ArrayLike, slope: ArrayLike, out: Array | None = None) -> Array:
     slopes = _slope_of(_of_type(slope, x), x)
     target = output(out, x.shape, x.dtype, slopes, in_place=x)
     if x.size:
-        run_op(_columns.Prelu(rows_of(x), slopes, as_rows(target)), 1, 4.0 * x.size)
+        run_op(_columns.Prelu(rows_of(x), slopes, as_rows(target)), 1, 2 * MOVED * x.size)
     return finished(target, out)
 
 
@@ -94,16 +94,10 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, slope: ArrayLike, out: Array | N
     target = output(out, dy.shape, dy.dtype, x, slopes, in_place=dy)
     sums = np.zeros(dy.shape[-1:] or 1, dy.dtype)
     if dy.size:
-        run_op(_columns.Prelu(rows_of(x), slopes, as_rows(target), rows_of(dy), sums), 1, 8.0 * dy.size)
-    return finished(target, out), sums if slopes.ndim else _total(sums)
+        run_op(_columns.Prelu(rows_of(x), slopes, as_rows(target), rows_of(dy), sums), 1, 3 * MOVED * dy.size)
+    return finished(target, out), sums if slopes.ndim else sums.dtype.type(_rows.total(sums))
 
 
 def _of_type(slope: ArrayLike, x: Array) -> ArrayLike:
     """A plain number, which has no type of its own, in that of x."""
     return np.asarray(slope, x.dtype) if isinstance(slope, int | float) else slope
-
-
-def _total(sums: Array) -> Array:
-    total = np.zeros(1)
-    run_op(_rows.Accumulate(sums, total), len(sums), 1.0)
-    return sums.dtype.type(total[0])  # type: ignore[no-any-return]

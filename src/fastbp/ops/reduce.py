@@ -9,15 +9,17 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _dense, _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, matrix, output, real, row_major, rows_of
+from fastbp.ops.edge import MOVED, TRANSCENDENTAL, Array, finished, matrix, output, real, row_major, rows_of
 
 
-def column_sum(x: ArrayLike) -> Array:
+def column_sum(x: ArrayLike, out: Array | None = None) -> Array:
     """Sum over the rows of a matrix, x.sum(axis=0).
 
     Parameters
     ----------
     x : array_like, shape (rows, columns)
+    out : ndarray, shape (columns,), optional
+        Where to write; may not overlap x.
 
     Returns
     -------
@@ -27,7 +29,7 @@ def column_sum(x: ArrayLike) -> Array:
     Raises
     ------
     TypeError, ValueError
-        If x is not a matrix of real numbers.
+        If x is not a matrix of real numbers, or `out` does not fit.
 
     Examples
     --------
@@ -36,9 +38,9 @@ def column_sum(x: ArrayLike) -> Array:
     array([4., 6.])
     """
     x = row_major(matrix("x", x))
-    out = np.empty(x.shape[1], x.dtype)
-    run_op(_dense.BiasGradient(x, out), len(x), 4.0 * x.size)
-    return out
+    target = output(out, x.shape[1:], x.dtype, x)
+    run_op(_dense.BiasGradient(x, target), len(x), MOVED * x.size)
+    return finished(target, out)
 
 
 def row_sum(x: ArrayLike, out: Array | None = None) -> Array:
@@ -70,7 +72,7 @@ def row_sum(x: ArrayLike, out: Array | None = None) -> Array:
     """
     x = matrix("x", x)
     target = output(out, x.shape[:1], x.dtype, x)
-    run_op(_rows.RowReduce("row_sum", row_major(x), target), len(x), float(x.size))
+    run_op(_rows.RowReduce("row_sum", row_major(x), target), len(x), MOVED * x.size)
     return finished(target, out)
 
 
@@ -110,6 +112,8 @@ def logsumexp(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
     if axis not in (-1, x.ndim - 1):
         x = np.moveaxis(x, axis, -1)
     target = output(out, x.shape[:-1], x.dtype, x)
+    if not target.flags.c_contiguous:
+        target = np.empty(target.shape, x.dtype)
     if target.size:
         rows = rows_of(x) if x.size else x.reshape(target.size, 0)
         run_op(_rows.RowReduce("logsumexp", rows, target.reshape(-1)), len(rows), TRANSCENDENTAL * float(x.size))
@@ -149,5 +153,5 @@ def argmax(x: ArrayLike, axis: int = -1) -> Array:
     if len(x):
         if not x.shape[1]:
             raise ValueError(f"expected x with at least one element along axis {axis}, got none")
-        run_op(_rows.RowReduce("argmax", x, out), len(x), float(x.size))
+        run_op(_rows.RowReduce("argmax", x, out), len(x), 2 * MOVED * x.size)
     return out

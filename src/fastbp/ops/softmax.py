@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _columns, _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import TRANSCENDENTAL, Array, as_rows, finished, like, output, real, row_major, rows_of
+from fastbp.ops.edge import MOVED, TRANSCENDENTAL, Array, as_rows, finished, like, output, real, row_major, rows_of
 
 
 def _axis_of(array: Array, axis: int) -> int:
@@ -53,7 +53,7 @@ def _backward(dy: ArrayLike, y: ArrayLike, axis: int, out: Array | None, log: bo
     axis = _axis_of(dy, axis)
     target = output(out, dy.shape, dy.dtype, y, in_place=dy)
     if dy.size:
-        work = (TRANSCENDENTAL if log else 4.0) * dy.size
+        work = 3 * MOVED * dy.size
         if axis < 0:
             rows = as_rows(target)
             run_op(_rows.SoftmaxGradient(rows_of(dy), rows_of(y), rows, log), len(rows), work)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastbp._core import _dense
 from fastbp._core._program import run_op
-from fastbp.ops.edge import Array, changing
+from fastbp.ops.edge import MOVED, Array, changing
 
 
 class GradientOptions(TypedDict, total=False):
@@ -53,7 +53,7 @@ def _update(
     places, gradient, copies = changing(names, arrays, g)
     constants = momentum, decay, epsilon, gradient_rate, correction, learning_rate * weight_decay, *penalties
     op = _dense.ApplyUpdate(gradient, _dense.Rule(kind, places[0], places[1:], *constants))
-    run_op(op, 1, 4.0 * gradient.size * (4 * len(places) - 3), learning_rate if rate is None else rate)
+    run_op(op, 1, MOVED * gradient.size * (2 * len(places) + 1), learning_rate if rate is None else rate)
     for array, copy in copies or ():
         array[...] = copy
     return arrays[0]
