@@ -6,6 +6,7 @@ FASTBP_DEBUG=1 builds with assertions, bounds checks and symbols.
 import os
 import platform
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -56,19 +57,21 @@ class BuildKernels(build_ext):
         super().build_extensions()
 
     def kernel_objects(self):
-        objects = []
-        for identifier, name, flags, width in ISAS + TEST_ISAS:
-            objects += self.compiler.compile(
-                [str(SOURCES / "kernels.c")],
-                output_dir=os.path.join(self.build_temp, identifier),
-                macros=[("FBP_ISA", identifier), ("FBP_ISA_NAME", f'"{name}"'), ("FBP_VECTOR_BYTES", str(width))],
-                include_dirs=[str(SOURCES)],
-                extra_postargs=[*C_FLAGS, "-Wno-psabi", *flags],
-            )
-        sources = [str(SOURCES / "dispatch.c"), str(SOURCES / "names.c")]
         lists = [("FBP_ISA_LIST", rows(ISAS)), ("FBP_TEST_ISA_LIST", rows(TEST_ISAS))]
-        objects += self.compiler.compile(sources, output_dir=self.build_temp, macros=lists, extra_postargs=C_FLAGS)
-        return objects
+        sources = [str(SOURCES / "dispatch.c"), str(SOURCES / "names.c")]
+        objects = self.compiler.compile(sources, output_dir=self.build_temp, macros=lists, extra_postargs=C_FLAGS)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # a compiler for each ISA, side by side
+            return sum(pool.map(self.objects_of_isa, ISAS + TEST_ISAS), objects)
+
+    def objects_of_isa(self, isa):
+        identifier, name, flags, width = isa
+        return self.compiler.compile(
+            [str(SOURCES / "kernels.c")],
+            output_dir=os.path.join(self.build_temp, identifier),
+            macros=[("FBP_ISA", identifier), ("FBP_ISA_NAME", f'"{name}"'), ("FBP_VECTOR_BYTES", str(width))],
+            include_dirs=[str(SOURCES)],
+            extra_postargs=[*C_FLAGS, "-Wno-psabi", *flags],
+        )
 
     def openmp_flags(self):
         """The flags of OpenMP if the compiler can build with them, else none and a warning."""

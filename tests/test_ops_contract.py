@@ -308,3 +308,31 @@ def test_dense_backward_refuses_one_of_three_before_it_writes_another():
             fb.ops.dense_backward(dz, x, w, out=out)
         assert not dx.any()
         assert not dw.any()
+
+
+# ---- what a trial found
+
+
+def test_gradients_from_a_generator_are_clipped_too():
+    g = np.full(4, 10.0)
+    assert fb.ops.clip_by_global_norm((a for a in [g]), 1.0) == 20
+    np.testing.assert_allclose(g, 0.5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: fb.ops.gelu(x, approximate="none"),
+        lambda x: fb.ops.gelu(x, np.empty_like(x)),
+        lambda x: fb.ops.momentum(x, x.copy(), x * 0, nesterov="no"),
+        lambda x: fb.ops.batch_norm(x, training="False"),
+    ],
+)
+def test_a_flag_is_true_or_false(call):
+    with pytest.raises(ValueError, match="as True or False, got"):
+        call(np.ones((3, 2)))
+
+
+def test_an_unknown_option_of_an_update_is_named_beside_the_known_ones():
+    with pytest.raises(TypeError, match="expected the options l1, l2, clip_value and weight_decay, got 'lr'"):
+        fb.ops.sgd(np.ones(2), np.ones(2), lr=0.1)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from fastbp._core import _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, output, real, together
+from fastbp.utils import check_flag
 
 # The parameter of each activation that has one, unless another is given: the slope below zero of leaky_relu, minus the
 # limit there of elu and celu. Layers and ops.dense have it from here.
@@ -248,7 +249,7 @@ def gelu(x: ArrayLike, approximate: bool = False, out: Array | None = None) -> A
     >>> fb.ops.gelu([-1.0, 0.0, 2.0], approximate=True).round(4)
     array([-0.1588,  0.    ,  1.9546])
     """
-    return _elementwise("gelu_tanh" if approximate else "gelu", x, out)
+    return _elementwise("gelu_tanh" if check_flag("approximate", approximate) else "gelu", x, out)
 
 
 def silu(x: ArrayLike, out: Array | None = None) -> Array:

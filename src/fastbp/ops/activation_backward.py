@@ -13,6 +13,7 @@ from fastbp._core._kernels import FROM_INPUT
 from fastbp._core._program import run_op
 from fastbp.ops.activation import ALPHAS, check_alpha
 from fastbp.ops.edge import MOVED, Array, finished, like, output, real, together
+from fastbp.utils import check_flag
 
 
 def _elementwise_backward(kind: str, dy: ArrayLike, saved: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
@@ -227,7 +228,7 @@ def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: bool = False, out: A
     >>> fb.ops.gelu_backward([1.0, 1.0], [0.0, 1.0]).round(4)
     array([0.5   , 1.0833])
     """
-    return _elementwise_backward("gelu_tanh" if approximate else "gelu", dy, x, out)
+    return _elementwise_backward("gelu_tanh" if check_flag("approximate", approximate) else "gelu", dy, x, out)
 
 
 def silu_backward(dy: ArrayLike, x: ArrayLike, out: Array | None = None) -> Array:

@@ -146,6 +146,7 @@ def clip_by_global_norm(gradients: Sequence[Array], max_norm: float) -> float:
     (5.0, array([0.6]), array([0.8]))
     """
     _check_norm(max_norm)
+    gradients = list(gradients)  # it is gone over twice
     for i, g in enumerate(gradients):
         plain = g.view(np.ndarray) if isinstance(g, np.ndarray) else None
         if plain is None or real(f"gradients[{i}]", plain) is not plain or not g.flags.writeable:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from fastbp._core import _dense, _memory, _norm
 from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, Array, finished, like, matrix, output, real, row_major, rows_of
+from fastbp.utils import check_flag
 
 WORK = 32.0  # operations that an element is worth: it is read two or three times
 
@@ -113,7 +114,7 @@ def batch_norm(
         raise ValueError(f"expected momentum from 0 to 1, got {momentum}")
     if (running_mean is None) != (running_variance is None) or (running_mean is None and not training):
         raise ValueError("expected running_mean and running_variance, both or, in training, neither")
-    if not training:
+    if not check_flag("training", training):
         running_mean = _parameter("running_mean", running_mean, x, columns)
         running_variance = _parameter("running_variance", running_variance, x, columns)
     y = output(out, x.shape, x.dtype, gamma, beta, running_mean, running_variance, in_place=given)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastbp._core import _dense
 from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, Array, changing
+from fastbp.utils import check_flag
 
 
 class GradientOptions(TypedDict, total=False):
@@ -49,6 +50,8 @@ def _update(
     """Run a rule on (w, *states); `rate` is the learning rate with the corrections of the step."""
     if not (0 <= learning_rate < inf and 0 <= epsilon < inf):
         _check_from_zero(learning_rate=learning_rate, epsilon=epsilon)
+    if unknown := options.keys() - Options.__annotations__.keys() - GradientOptions.__annotations__.keys():
+        raise TypeError(f"expected the options l1, l2, clip_value and weight_decay, got {min(unknown)!r}")
     weight_decay, *penalties = _checked(**options) if options else (0.0, 0.0, 0.0, inf)
     places, gradient, copies = changing(names, arrays, g)
     constants = momentum, decay, epsilon, gradient_rate, correction, learning_rate * weight_decay, *penalties
@@ -168,7 +171,7 @@ def momentum(
     """
     if not 0 <= momentum <= 1:
         raise ValueError(f"expected momentum from 0 to 1, got {momentum}")
-    kind = "nesterov" if nesterov else "momentum"
+    kind = "nesterov" if check_flag("nesterov", nesterov) else "momentum"
     return _update(kind, ("w", "velocity"), (w, velocity), g, learning_rate, options, momentum=momentum)
 
 
