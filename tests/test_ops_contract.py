@@ -178,7 +178,7 @@ def test_views_of_one_block_give_the_right_answer_or_an_error_and_nothing_else_c
     drawn = arguments_of(name, dtype, size)
     block = Draw(1).probability(32, 33).astype(dtype)
     arrays = [data.draw(view(block, a.shape)) if a.dtype.kind == "f" and a.ndim in (1, 2) else a for a in drawn]
-    want = written(name, [np.copy(a) for a in arrays])
+    want = written(name, [np.copy(a) for a in arrays]).astype(dtype)
     out = data.draw(view(block, want.shape))
     before, elsewhere = block.copy(), np.ones(block.shape, bool)
     twin(elsewhere, block, out)[...] = False

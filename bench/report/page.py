@@ -37,8 +37,8 @@ What we want to reach on the workloads below, and whether we did: {tally}.
 ## What falls short, and why
 
 - **Cores hand data to each other.** Where two cores share a cache that is cheap; on a virtual machine they often do
-  not, and then small and middle-sized steps take up to half as long again, while a peer on one thread does not notice. The
-  weights of a large first layer stay with the core that changes them since its sum is cut in halves, which took a
+  not, and then small and middle-sized steps take up to half as long again, while a peer on one thread does not notice.
+  The weights of a large first layer stay with the core that changes them since its sum is cut in halves, which took a
   quarter off the headline's step in such minutes; activations and the gradients of hidden layers still cross. Sharing
   row-major weights by columns was slower: the prefetchers of the cores take neighbouring columns from each other.
 - **Adam is bound by division.** A square root and a quotient an element occupy the divider longer than all else of the
