@@ -10,8 +10,9 @@ typedef vreal vector_rule(vreal x, vreal other, vreal a, vreal b);
 FBP_INLINE vreal OP(clip_vector)(vreal x, vreal other, vreal a, vreal b) { return (void)other, vmin(b, vmax(a, x)); }
 FBP_INLINE vreal OP(scale_vector)(vreal x, vreal other, vreal a, vreal b) { return (void)other, (void)b, a * x; }
 FBP_INLINE vreal OP(blend_vector)(vreal x, vreal other, vreal a, vreal b) { return vfma(b, x, a * other); }
+FBP_INLINE vreal OP(multiply_vector)(vreal x, vreal other, vreal a, vreal b) { return (void)a, (void)b, x * other; }
 
-// dst = f(src, other), for a constant f; `other` is read where f has a use for it.
+// dst = f(src, other), for a constant f; `other` is read where f has a use for it, as those from blend on have.
 FBP_INLINE void OP(map_vector)(vector_rule *f, const int reads_other, const fbp_vector *args, fbp_size i, fbp_size j,
                                fbp_size rows, fbp_size cols, const real *src, fbp_size src_stride, real *dst,
                                fbp_size dst_stride) {
@@ -32,7 +33,7 @@ static void OP(vector_map)(const void *arguments, fbp_size i, fbp_size j, fbp_si
     switch (args->kind) {
 #define ROW(f)                                                                                                      \
     case FBP_VECTOR_##f:                                                                                            \
-        OP(map_vector)(OP(f##_vector), FBP_VECTOR_##f == FBP_VECTOR_blend, args, i, j, rows, cols, src, src_stride, \
+        OP(map_vector)(OP(f##_vector), FBP_VECTOR_##f >= FBP_VECTOR_blend, args, i, j, rows, cols, src, src_stride, \
                        dst, dst_stride);                                                                            \
         break;
         FBP_VECTORS(ROW)

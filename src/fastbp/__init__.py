@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from fastbp._config_report import show_config
     from fastbp._core._team import get_num_threads, set_num_threads
     from fastbp.layers import Activation, Dense, Input
-    from fastbp.model import Sequential
+    from fastbp.model import Model
+    from fastbp.sequential import Sequential
 
 # public name -> the module that holds it
 _HOME = {
     "Activation": "layers",
     "Dense": "layers",
     "Input": "layers",
-    "Sequential": "model",
+    "Model": "model",
+    "Sequential": "sequential",
     "get_num_threads": "_core._team",
     "set_num_threads": "_core._team",
     "show_config": "_config_report",
@@ -48,6 +50,7 @@ __all__ = [
     "Activation",
     "Dense",
     "Input",
+    "Model",
     "Sequential",
     "__version__",
     "get_num_threads",

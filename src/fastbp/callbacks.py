@@ -22,7 +22,7 @@ class Callback:
 
     Attributes
     ----------
-    model : Sequential
+    model : Model
         The model, while it trains; setting its `stop_training` ends the training after the epoch.
     params : dict
         epochs, steps (of an epoch) and verbose.
@@ -143,7 +143,7 @@ class CallbackList:
     Parameters
     ----------
     callbacks : iterable of Callback
-    model : Sequential
+    model : Model
     params : dict
     """
 

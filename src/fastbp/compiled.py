@@ -5,32 +5,35 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 from fastbp import compiler, data, losses, metrics, optimizers
-from fastbp.data import Rows
-from fastbp.layers import Input, Layer
-from fastbp.metrics import get_all as get_metrics
+from fastbp.data import Kind, Rows
+from fastbp.graph import Graph
+from fastbp.layers import Variable
 from fastbp.network import Network
-from fastbp.utils import check_count, renew_after_fork
+from fastbp.utils import check_count, check_number, renew_after_fork
 
 KEPT_PROGRAMS = 16
 PURPOSES = ("train", "evaluate", "predict", "gradients", "trace")
 
 
 class Compiled(Network):
-    """A network with an optimizer, a loss, metrics, and a program for each use of it."""
+    """A network with an optimizer, a loss and metrics for each output, and a program for each use of it."""
 
-    def __init__(self, layers: Sequence[Layer] | None = None, name: str | None = None) -> None:
+    def __init__(self, graph: Graph | None = None, name: str | None = None) -> None:
         self.optimizer: optimizers.Optimizer | None = None
-        self.loss: losses.Loss | None = None
-        self.metrics: list[metrics.Metric] = []
+        self._losses: list[losses.Loss] = []
+        self._loss_weights: list[float] = []
+        self._metrics: list[list[metrics.Metric]] = []
         self.renew_locks()
         renew_after_fork(self)
-        self._executables: dict[tuple[str, int, bool], compiler.Executable] = {}
-        self._labels = False  # whether the targets seen last were class indices
-        self._columns: int | None = None
-        super().__init__(layers, name)
+        self._executables: dict[tuple[str, int, tuple[Kind, ...]], compiler.Executable] = {}
+        self._kinds: tuple[Kind, ...] = ()  # of the targets seen last
+        self._columns: list[int | None] = [None]
+        self._trained: frozenset[Variable] = frozenset()
+        super().__init__(graph, name)
 
     def renew_locks(self) -> None:
         """New locks: at the start, and in a forked child."""
@@ -47,22 +50,38 @@ class Compiled(Network):
         finally:
             self._training_lock.release()
 
-    def add(self, layer: Layer) -> None:
-        with self._training():
-            super().add(layer)
-
-    add.__doc__ = Network.add.__doc__
-
-    def _install(self, source: Input | None, layers: list[Layer]) -> None:
-        super()._install(source, layers)
+    def _install(self, graph: Graph) -> None:
+        super()._install(graph)
         self._executables.clear()
-        self._columns = self.input_shape[0] if self.input_shape else None
+        self._columns = [prod(symbol.shape) for symbol in graph.inputs]
+        self._trained = frozenset(self.trainable_weights)
+
+    @property
+    def loss(self) -> Any:
+        """The loss, or a list of them if there are several outputs; None before `compile`."""
+        return self._losses if len(self._losses) > 1 else self._losses[0] if self._losses else None
+
+    @property
+    def metrics(self) -> Any:
+        """The metrics; a list for each output if there are several."""
+        return self._metrics if len(self._metrics) > 1 else self._metrics[0] if self._metrics else []
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the layers that make the outputs."""
+        return [symbol.name for symbol in self.outputs] or ["output"]
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs."""
+        return [symbol.name for symbol in self.inputs] or ["input"]
 
     def compile(
         self,
         optimizer: str | optimizers.Optimizer = "adam",
-        loss: str | losses.Loss | None = None,
-        metrics: Sequence[str | metrics.Metric] | None = None,
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
     ) -> None:
         """Say how to train.
 
@@ -70,25 +89,32 @@ class Compiled(Network):
         ----------
         optimizer : str or Optimizer
             An object belongs to this model from now on.
-        loss : str or Loss
-        metrics : sequence of str or Metric, optional
+        loss : str or Loss; for several outputs one for all, a sequence, or a dict by the name of the output
+        metrics : sequence of str or Metric, optional; for several outputs a sequence of them or a dict
             Reported beside the loss. "accuracy" becomes the kind that fits the outputs and targets.
+        loss_weights : sequence of float or dict, optional
+            Factors of the losses of several outputs in their sum, which is what training minimises; 1 unless given.
 
         Raises
         ------
-        ValueError
-            If a name is unknown; the message has the nearest known one. The model stays as it was compiled before.
+        TypeError, ValueError
+            If a name is unknown (the message has the nearest known one), or there is not one of each for each output.
+            The model stays as it was compiled before.
         RuntimeError
             If the model is training.
         """
-        if loss is None:
-            raise ValueError("expected a loss, such as 'mse' or 'crossentropy', got None")
-        found = optimizers.get(optimizer), losses.get(loss), get_metrics(metrics)
+        names = self.output_names
+        found = optimizers.get(optimizer), get_losses(loss, names), get_metrics(metrics, names)
+        factors = (
+            [1.0] * len(names) if loss_weights is None else data.check_several("loss_weights", loss_weights, names)
+        )
+        weights = [check_number("loss_weights", factor, 0) for factor in factors]
         with self._training():
             found[0].claim(self)
             if self.optimizer is not None and self.optimizer is not found[0]:
                 self.optimizer.release()
-            self.optimizer, self.loss, self.metrics = found
+            (self.optimizer, self._losses, self._metrics), self._loss_weights = found, weights
+            self._trained = frozenset(self.trainable_weights)
             self._executables.clear()
 
     def program(self, kind: str = "train", batch_size: int = 32) -> compiler.Executable:
@@ -113,58 +139,117 @@ class Compiled(Network):
             raise ValueError(f"expected a built model, but {self.name} does not know its input shape yet")
         if kind == "predict":
             return self.executable(kind, batch)
-        return self.executable(kind, batch, self._resolved_loss(self._labels).labels)
+        seen = self._kinds or (Kind(labels=False, weighted=False),) * len(self.outputs)
+        parts = self._parts(self.output_shapes([]), seen)
+        return self.executable(kind, batch, tuple(Kind(p.loss.labels, p.weighted) for p in parts))
 
     @property
     def metric_names(self) -> list[str]:
-        """Names of the numbers that training and evaluation report: loss, then the metrics."""
-        return ["loss", *(metric.name for metric in self.metrics)]
+        """Names of the numbers that training and evaluation report: loss, those of several outputs, the metrics."""
+        names, several = self.output_names, len(self._losses) > 1
+        losses = [f"{name}_loss" for name in names] if several else []
+        return ["loss", *losses, *(label for k in range(len(names)) for label in self._labels_of(k))]
 
-    def executable(self, purpose: str, batch: int, labels: bool = False) -> compiler.Executable:
-        """The compiled program for a purpose and batch size; made when it is first asked for."""
-        key = (purpose, batch, labels)
+    def _labels_of(self, output: int) -> list[str]:
+        """Names of an output's metrics in results."""
+        prefix = f"{self.output_names[output]}_" if len(self._losses) > 1 else ""
+        return [prefix + metric.name for metric in self._metrics[output]] if self._metrics else []
+
+    def executable(self, purpose: str, batch: int, kinds: tuple[Kind, ...] = ()) -> compiler.Executable:
+        """The compiled program for a purpose, batch size and kinds of targets; made when it is first asked for."""
+        if self._storage is not None and self._storage.stale:
+            self._parameters()
+        key = (purpose, batch, kinds)
         found = self._executables.get(key)
         if found is not None:
             return found
         with self.inference_lock:
             if len(self._executables) >= KEPT_PROGRAMS:
                 del self._executables[next(iter(self._executables))]
-            found = self._executables[key] = self._make_executable(purpose, batch, labels)
+            found = self._executables[key] = self._make_executable(purpose, batch, kinds)
         return found
 
-    def _make_executable(self, purpose: str, batch: int, labels: bool) -> compiler.Executable:
-        assert self._input is not None
-        assert self._parameters is not None
-        objective: dict[str, Any] = {}
+    def _make_executable(self, purpose: str, batch: int, kinds: tuple[Kind, ...]) -> compiler.Executable:
+        assert self._graph is not None
+        options: dict[str, Any] = {}
         if purpose != "predict":
-            loss, outputs = self._resolved_loss(labels), self.outputs(self._columns or 0)
-            measured = [metric.resolve(outputs, loss.labels) for metric in self.metrics]
-            objective = {"loss": loss, "metrics": measured if purpose in ("train", "evaluate") else ()}
+            parts = self._parts(self.output_shapes([]), kinds)
+            if purpose not in ("train", "evaluate"):
+                parts = [part._replace(metrics=(), names=part.names[:1]) for part in parts]
+            options = {"parts": parts, "trainable": self._trained}
         if purpose == "train":
             assert self.optimizer is not None
-            self.optimizer.attach(self._parameters)
-            objective["optimizer"] = self.optimizer
-        return compiler.build([self._input, *self._layers], batch=batch, dtype=self.dtype, purpose=purpose, **objective)
+            self.optimizer.attach(self._parameters())
+            options["optimizer"] = self.optimizer
+        return compiler.build(self._graph, batch=batch, dtype=self.dtype, purpose=purpose, **options)
 
-    def _resolved_loss(self, labels: bool, columns: int | None = None) -> losses.Loss:
-        if self.loss is None:
-            raise ValueError(f"expected a compiled model: call {self.name}.compile(optimizer, loss) first")
-        return self.loss.resolve(self.outputs(columns or self._columns or 0), labels)
+    def _parts(self, shapes: Sequence[tuple[int, ...]], kinds: Sequence[Kind]) -> list[compiler.Part]:
+        """Loss and metrics of each output of these shapes, for targets of these kinds."""
+        self._check_compiled()
+        parts = []
+        for k, (shape, kind) in enumerate(zip(shapes, kinds, strict=True)):
+            columns = prod(shape)
+            loss = self._losses[k].resolve(columns, kind.labels)
+            found = [metric.resolve(columns, loss.labels) for metric in self._metrics[k]]
+            names = [f"{self.output_names[k]}_loss" if len(shapes) > 1 else "loss", *self._labels_of(k)]
+            parts.append(compiler.Part(loss, self._loss_weights[k], found, kind.weighted, names))
+        return parts
 
-    def _check_rows(self, x: Any, y: Any, columns: int | None = None) -> Rows:
-        """x and y as the kernels take them; the model does not change."""
-        if self.loss is None:
+    def _check_compiled(self) -> None:
+        if not self._losses:
             raise ValueError(f"expected a compiled model: call {self.name}.compile(optimizer, loss) first")
-        x = data.check_x(x, columns or self._columns, self.dtype)
-        targets = data.as_numbers("y", y)
-        outputs = self.outputs(x.shape[1])
-        loss = self.loss.resolve(outputs, data.looks_like_labels(targets, outputs))
-        for metric in self.metrics:
-            metric.resolve(outputs, loss.labels)
-        return Rows(x, data.check_y(targets, x.shape[0], outputs, loss, self.dtype))
+
+    def _check_rows(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, like: Rows | None = None
+    ) -> Rows:
+        """x, y and weights as the kernels take them, with the columns of `like` if given; the model does not change."""
+        self._check_compiled()
+        columns = self._columns if like is None else [array.shape[1] for array in like.x]
+        inputs = data.check_inputs(x, self.input_names, columns, self.dtype)
+        count, names = inputs[0].shape[0], self.output_names
+        shapes = self.output_shapes([self.input_shape or (inputs[0].shape[1],)])
+        given = [data.as_numbers("y", each) for each in data.check_several("y", y, names)]
+        sizes = [prod(shape) for shape in shapes]
+        looks = [Kind(data.looks_like_labels(each, size), False) for each, size in zip(given, sizes, strict=True)]
+        parts = self._parts(shapes, looks)
+        targets = tuple(
+            data.check_y(each, count, size, part.loss, self.dtype)
+            for each, size, part in zip(given, sizes, parts, strict=True)
+        )
+        if class_weight is not None and len(names) > 1:
+            raise ValueError(f"expected class_weight for a model of one output, got one of {len(names)}")
+        several = sample_weight is not None and len(names) > 1
+        weights = data.check_several("sample_weight", sample_weight, names) if several else [sample_weight] * len(names)
+        checked = tuple(
+            data.check_weights(weight, class_weight, target, count, size, self.dtype)
+            for weight, target, size in zip(weights, targets, sizes, strict=True)
+        )
+        return Rows(inputs, targets, checked)
 
     def _ready(self, rows: Rows) -> Rows:
         """Build the model for checked rows, if it is not built."""
-        self.build((rows.x.shape[1],))
-        self._labels = rows.labels
+        if not self.built:
+            self.build((rows.x[0].shape[1],))
+        self._kinds = rows.kinds
         return rows
+
+    def build(self, input_shape: tuple[int | None, ...] | None = None) -> None:
+        """Make the weights; a model of symbols has them from the start."""
+
+
+def get_losses(given: Any, names: Sequence[str]) -> list[losses.Loss]:
+    """A loss for each output, of one for all, a sequence or a dict."""
+    if given is None:
+        raise ValueError("expected a loss, such as 'mse' or 'crossentropy', got None")
+    if len(names) > 1 and isinstance(given, (dict, list, tuple)):
+        return [losses.get(each) for each in data.check_several("loss", given, names)]
+    return [losses.get(given) for _ in names]
+
+
+def get_metrics(given: Any, names: Sequence[str]) -> list[list[metrics.Metric]]:
+    """The metrics of each output."""
+    if len(names) == 1 or given is None:
+        return [metrics.get_all(given) for _ in names]
+    if isinstance(given, dict):
+        given = {**dict.fromkeys(names), **given}
+    return [metrics.get_all(each) for each in data.check_several("metrics", given, names)]

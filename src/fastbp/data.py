@@ -7,28 +7,133 @@ kernel uses them as addresses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbp.losses import Loss
-from fastbp.utils import check_number
+from fastbp.utils import check_count, check_number
 
 # Types that the gather reads
 IN_PLACE = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
 
 
 class Rows(NamedTuple):
-    """Data ready for the kernels."""
+    """Data ready for the kernels; all arrays have the same number of rows."""
 
-    x: np.ndarray  # (rows, columns)
-    y: np.ndarray  # (rows,) int32 class indices, or (rows, outputs)
+    x: tuple[np.ndarray, ...]  # of each input (rows, columns)
+    y: tuple[np.ndarray, ...]  # of each output (rows,) int32 class indices, or (rows, columns)
+    weights: tuple[np.ndarray | None, ...]  # of each output (rows, 1) of the model's type
 
     @property
-    def labels(self) -> bool:
-        """Whether y holds class indices."""
-        return self.y.ndim == 1
+    def size(self) -> int:
+        """How many rows there are."""
+        return int(self.x[0].shape[0])
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What a program has to know of them."""
+        return tuple(Kind(y.ndim == 1, w is not None) for y, w in zip(self.y, self.weights, strict=True))
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """All of them, as `Executable.bind` takes them: inputs, then each target with its weights."""
+        pairs = zip(self.y, self.weights, strict=True)
+        return [*self.x, *(array for pair in pairs for array in pair if array is not None)]
+
+    def part(self, rows: slice) -> Rows:
+        """Some of the rows, as views."""
+        weights = tuple(None if w is None else w[rows] for w in self.weights)
+        return Rows(tuple(x[rows] for x in self.x), tuple(y[rows] for y in self.y), weights)
+
+
+class Kind(NamedTuple):
+    """The targets of an output: class indices, or rows of numbers; with weights of the rows or without."""
+
+    labels: bool
+    weighted: bool
+
+
+def check_several(name: str, given: Any, names: Sequence[str]) -> list[Any]:
+    """One value for each of these inputs or outputs: of one the value itself; else a sequence, or a dict by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not one for each.
+    """
+    if len(names) == 1 and not isinstance(given, dict):
+        return [given]
+    if isinstance(given, dict):
+        if set(given) != set(names):
+            raise ValueError(f"expected {name} for {', '.join(names)}, got {', '.join(map(str, given)) or 'none'}")
+        return [given[each] for each in names]
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(
+            f"expected {name} as a sequence of {len(names)}, for {', '.join(names)}, got {type(given).__name__}"
+        )
+    if len(given) != len(names):
+        raise ValueError(f"expected {len(names)} of {name}, for {', '.join(names)}, got {len(given)}")
+    return list(given)
+
+
+def check_inputs(
+    x: Any, names: Sequence[str], columns: Sequence[int | None], dtype: np.dtype
+) -> tuple[np.ndarray, ...]:
+    """Rows for each input of a model; see `check_x`."""
+    given = check_several("x", x, names)
+    arrays = tuple(check_x(each, size, dtype) for each, size in zip(given, columns, strict=True))
+    for array in arrays[1:]:
+        if len(array) != len(arrays[0]):
+            counts = ", ".join(str(len(each)) for each in arrays)
+            raise ValueError(f"expected as many rows for each input, got {counts}")
+    return arrays
+
+
+def check_weights(
+    sample_weight: Any, class_weight: Any, y: np.ndarray, rows: int, outputs: int, dtype: np.dtype
+) -> np.ndarray | None:
+    """Weights of the rows of one output, shape (rows, 1): of samples, of the classes they belong to, or their product.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If weights do not fit the rows or the classes, or one is negative or not finite.
+    """
+    weights = None if sample_weight is None else as_numbers("sample_weight", sample_weight)
+    if weights is not None and weights.shape not in ((rows,), (rows, 1)):
+        raise ValueError(f"expected sample_weight with shape ({rows},), got {weights.shape}")
+    if class_weight is not None:
+        of_rows = as_class_weights(class_weight, outputs)[as_classes(y, outputs)]
+        weights = of_rows if weights is None else weights.reshape(rows) * of_rows
+    if weights is None:
+        return None
+    weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
+    if not (np.isfinite(weights).all() and weights.min() >= 0):
+        raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {weights.min():g}")
+    return weights
+
+
+def as_class_weights(given: Any, outputs: int) -> np.ndarray:
+    """The weight of each class; of those that are not named 1."""
+    classes = max(outputs, 2)
+    if not isinstance(given, dict):
+        raise TypeError(f"expected class_weight as a dict of class index to weight, got {type(given).__name__}")
+    weights = np.ones(classes)
+    for index, weight in given.items():
+        if check_count("class of class_weight", index, 0) >= classes:
+            raise ValueError(f"expected classes from 0 to {classes - 1} in class_weight, got {index}")
+        weights[index] = check_number(f"weight of class {index}", weight, 0)
+    return weights
+
+
+def as_classes(y: np.ndarray, outputs: int) -> np.ndarray:
+    """The class of each target: its index, its largest column, or the side of a half of one column."""
+    if y.ndim == 1 and y.dtype == np.int32:
+        return y
+    return (y.reshape(-1) > 0.5).astype(np.intp) if outputs == 1 else y.argmax(axis=1)
 
 
 def check_x(x: Any, columns: int | None, dtype: np.dtype) -> np.ndarray:
@@ -138,22 +243,22 @@ def as_labels(y: np.ndarray, classes: int, loss: Loss) -> np.ndarray:
     return y.astype(np.int32)
 
 
-def check_pair(name: str, value: Any) -> tuple[Any, Any]:
-    """The two members of (x, y)."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
+def check_pair(name: str, value: Any) -> tuple[Any, Any, Any]:
+    """The members of (x, y) or (x, y, sample_weight)."""
+    if not isinstance(value, (tuple, list)) or len(value) not in (2, 3):
         got = f"{len(value)} members" if isinstance(value, (tuple, list)) else type(value).__name__
-        raise ValueError(f"expected {name} as (x, y), got {got}")
-    return value[0], value[1]
+        raise ValueError(f"expected {name} as (x, y) or (x, y, sample_weight), got {got}")
+    return value[0], value[1], value[2] if len(value) == 3 else None
 
 
 def split(data: Rows, fraction: object) -> tuple[Rows, Rows]:
     """Training rows and the last part, a fraction of all, for validation; both are views."""
     share = check_number("validation_split", fraction, 0, 1, "[)")
-    rows = data.x.shape[0]
+    rows = data.size
     at = int(np.floor(rows * (1 - share)))
     if not 0 < at < rows:
         raise ValueError(
             f"expected validation_split to leave rows on both sides, got {share:g} of {rows} rows: "
             f"{at} to train and {rows - at} to validate"
         )
-    return Rows(data.x[:at], data.y[:at]), Rows(data.x[at:], data.y[at:])
+    return data.part(slice(at)), data.part(slice(at, None))

@@ -1,4 +1,4 @@
-"""Floor 3. Sequential: layers in a row, trained, evaluated and asked for predictions."""
+"""Floor 3. The model: a graph of layers, trained, evaluated and asked for predictions."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ import numpy as np
 from fastbp import data, trainer
 from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks, check_verbose, write_results
 from fastbp.compiled import Compiled
-from fastbp.layers import Layer
+from fastbp.graph import Graph, trace
 from fastbp.utils import check_count, check_flag
 
 
-class Sequential(Compiled):
-    """A model whose layers follow one another.
-
-    The weights are made as soon as the number of input columns is known: from an `Input`, the first layer's
-    `input_shape`, or else the first data.
+class Model(Compiled):
+    """A model of symbols: what the calls of layers between some inputs and outputs compute.
 
     Parameters
     ----------
-    layers : sequence of Layer, optional
-        More can be added with `add`.
+    inputs : Input or Symbol, or a sequence or dict of them
+    outputs : Symbol, or a sequence or dict of them
     name : str, optional
 
     Attributes
@@ -33,23 +30,35 @@ class Sequential(Compiled):
         Of the last `fit`, also of one that Ctrl-C ended.
     optimizer : Optimizer or None
 
+    Raises
+    ------
+    TypeError
+        If these are no symbols.
+    ValueError
+        If an output depends on an Input that is not among the inputs, an input leads to no output, or two layers have
+        one name.
+
     Examples
     --------
     >>> import numpy as np, fastbp as fb
     >>> fb.utils.set_random_seed(0)
-    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-    >>> y = np.array([0, 1, 1, 0])
-    >>> model = fb.Sequential([fb.Input((2,)), fb.Dense(8, "tanh"), fb.Dense(2, "softmax")])
-    >>> model.compile(fb.optimizers.Adam(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    >>> history = model.fit(x, y, epochs=100, verbose=0)
-    >>> model.predict(x).argmax(axis=1)
-    array([0, 1, 1, 0])
+    >>> wide, deep = fb.Input((3,)), fb.Input((8,))
+    >>> hidden = fb.Dense(16, "relu")(deep)
+    >>> y = fb.Dense(1)(fb.layers.Concatenate()([wide, hidden]))
+    >>> model = fb.Model([wide, deep], y)
+    >>> model.compile("adam", "mse")
+    >>> history = model.fit([np.ones((32, 3)), np.ones((32, 8))], np.ones(32), verbose=0)
+    >>> model.predict([np.ones((2, 3)), np.ones((2, 8))]).shape
+    (2, 1)
     """
 
-    def __init__(self, layers: Sequence[Layer] | None = None, name: str | None = None) -> None:
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
+        self._prepare(name, trace(inputs, outputs))
+
+    def _prepare(self, name: str | None, graph: Graph | None = None) -> None:
         self.history: History | None = None
         self.stop_training = False
-        super().__init__(layers, name)
+        Compiled.__init__(self, graph, name)
 
     def fit(
         self,
@@ -59,19 +68,22 @@ class Sequential(Compiled):
         epochs: int = 1,
         verbose: int | str = "auto",
         validation_split: float = 0.0,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
         callbacks: Callback | Sequence[Callback] | None = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
     ) -> History:
         """Train.
 
         Parameters
         ----------
         x : array_like, shape (rows, columns) or (rows, ...) of as many elements
-            Real numbers of any type. float32, float64 and uint8 are used in place, whatever their strides.
+            Real numbers of any type. float32, float64 and uint8 are used in place, whatever their strides. Of several
+            inputs a sequence of arrays, or a dict by the name of the input.
         y : array_like, shape (rows,) or (rows, outputs)
-            Class indices or numbers, as the loss takes them.
+            Class indices or numbers, as the loss takes them. Of several outputs a sequence or a dict.
         batch_size : int
             Rows of a step; the last step of an epoch has what is left. None means 32.
         epochs : int
@@ -80,13 +92,18 @@ class Sequential(Compiled):
             0 prints nothing, 1 shows a bar on a terminal, 2 prints a line an epoch. "auto" is 1.
         validation_split : float
             Share of the rows, taken from the end, that is not trained on but evaluated after every epoch.
-        validation_data : (x, y), optional
+        validation_data : (x, y) or (x, y, sample_weight), optional
             Evaluated after every epoch, in place of a split.
         shuffle : bool
             Train in a new random order every epoch. If one batch has all rows, they stay in theirs.
         initial_epoch : int
             Epochs done before.
         callbacks : Callback or sequence of Callback, optional
+        sample_weight : array_like, shape (rows,), optional
+            Factor of the loss of each row, at least 0; the mean is still over the number of rows. Of several outputs a
+            sequence or a dict.
+        class_weight : dict of int to float, optional
+            Factor of the loss of the rows of each class; 1 for those not named. Validation does not use it.
 
         Returns
         -------
@@ -106,28 +123,35 @@ class Sequential(Compiled):
         shown = check_verbose(verbose)
         shuffled = check_flag("shuffle", shuffle)
         listeners = [*([ProgressBar(shown)] if shown else []), *check_callbacks(callbacks)]
-        train, validation = self._check_rows(x, y), None
+        train, validation = self._check_rows(x, y, sample_weight, class_weight), None
         if validation_data is not None:
-            validation = self._check_rows(*data.check_pair("validation_data", validation_data), train.x.shape[1])
+            held_out = data.check_pair("validation_data", validation_data)
+            validation = self._check_rows(*held_out, like=train)
         elif validation_split:
             train, validation = data.split(train, validation_split)
         with self._training():
             self._ready(train)
             self.history, self.stop_training = History(), False
             if numbers:
-                rows = train.x.shape[0]
-                batch = min(batch, rows)
-                params = {"epochs": last, "steps": -(-rows // batch), "verbose": shown}
+                batch = min(batch, train.size)
+                params = {"epochs": last, "steps": -(-train.size // batch), "verbose": shown}
                 calls = CallbackList([self.history, *listeners], self, params)
                 trainer.fit(self, train, validation, batch=batch, epochs=numbers, shuffle=shuffled, callbacks=calls)
             return self.history
 
-    def train_on_batch(self, x: Any, y: Any, return_dict: bool = False) -> Any:
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One step on one batch.
 
         Parameters
         ----------
-        x, y : array_like
+        x, y, sample_weight, class_weight
             As for `fit`; all rows make the batch.
         return_dict : bool
 
@@ -136,22 +160,27 @@ class Sequential(Compiled):
         float, list of float, or dict
             Loss and metrics of the batch before the step, as `evaluate` returns them.
         """
-        rows = self._check_rows(x, y)
-        count = rows.x.shape[0]
+        rows = self._check_rows(x, y, sample_weight, class_weight)
         with self._training():
             self._ready(rows)
             assert self.optimizer is not None
-            program = self.executable("train", count, rows.labels)
-            program.bind(rows.x, rows.y)
+            program = self.executable("train", rows.size, rows.kinds)
+            program.bind(rows.arrays)
             program.reset()
             try:
-                trainer.update(program, self.optimizer, 0, count)
+                trainer.update(program, self.optimizer, 0, rows.size)
             finally:
                 program.release()
-            return as_results(trainer.means(program, self.metric_names, count), return_dict)
+            return as_results(trainer.means(program, rows.size), return_dict)
 
     def evaluate(
-        self, x: Any, y: Any, batch_size: int | None = None, verbose: int | str = 0, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        sample_weight: Any = None,
+        return_dict: bool = False,
     ) -> Any:
         """Loss and metrics over data.
 
@@ -163,6 +192,8 @@ class Sequential(Compiled):
             Rows computed at a time; it hardly matters.
         verbose : {0, 1, 2, "auto"}
             Other than 0: print a line.
+        sample_weight : array_like, shape (rows,), optional
+            As for `fit`.
         return_dict : bool
 
         Returns
@@ -170,17 +201,16 @@ class Sequential(Compiled):
         float, list of float, or dict
             The loss; [loss, metrics...] if there are metrics; by name with `return_dict`.
         """
-        shown, rows = check_verbose(verbose), self._check_rows(x, y)
-        count = rows.x.shape[0]
-        batch = trainer.inference_batch(count, batch_size)
+        shown, rows = check_verbose(verbose), self._check_rows(x, y, sample_weight)
+        batch = trainer.inference_batch(rows.size, batch_size)
         self._ready(rows)
         started = perf_counter()
         results = trainer.evaluate(self, rows, batch, trainer.Pace())
         if shown:
-            write_results(count, batch, perf_counter() - started, results)
+            write_results(rows.size, batch, perf_counter() - started, results)
         return as_results(results, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> np.ndarray:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
         """Outputs for rows of data.
 
         Parameters
@@ -195,21 +225,29 @@ class Sequential(Compiled):
         Returns
         -------
         ndarray, shape (rows, outputs)
-            Of the model's dtype.
+            Of the model's dtype; of several outputs a list of arrays.
         """
         shown = verbose and check_verbose(verbose)
-        x = data.check_x(x, self._columns, self.dtype)
-        rows = x.shape[0]
+        inputs: tuple[np.ndarray, ...]
+        if len(self._columns) == 1 and type(x) is not dict:
+            inputs = (data.check_x(x, self._columns[0], self.dtype),)
+        else:
+            inputs = data.check_inputs(x, self.input_names, self._columns, self.dtype)
+        rows = inputs[0].shape[0]
         batch = trainer.inference_batch(rows, batch_size)
-        if self._parameters is None:
-            self.build((x.shape[1],))
+        if self._storage is None:
+            self.build((inputs[0].shape[1],))
         program = self.executable("predict", batch)
-        out = np.empty((rows, program.columns), self._dtype)
+        outs = [np.empty((rows, columns), self._dtype) for columns in program.columns]
         started = perf_counter() if shown else 0.0
-        trainer.predict(program, x, out)
+        trainer.predict(program, inputs, outs)
         if shown:
             write_results(rows, batch, perf_counter() - started, {})
-        return out
+        shaped = [
+            out if len(symbol.shape) == 1 else out.reshape(rows, *symbol.shape)
+            for out, symbol in zip(outs, self._graph.outputs, strict=True)  # type: ignore[union-attr]
+        ]
+        return shaped if len(shaped) > 1 else shaped[0]
 
     def gradients(self, x: Any, y: Any) -> dict[str, Any]:
         """Everything that one forward and one backward pass computes, by name.
@@ -236,15 +274,14 @@ class Sequential(Compiled):
                [0.5 ]], dtype=float32))
         """
         rows = self._ready(self._check_rows(x, y))
-        count = rows.x.shape[0]
         with self.inference_lock:
-            program = self.executable("trace", count, rows.labels)
-            program.bind(rows.x, rows.y)
+            program = self.executable("trace", rows.size, rows.kinds)
+            program.bind(rows.arrays)
             program.reset()
-            program.run(0, count)
+            program.run(0, rows.size)
             program.release()
-            trace = {name: program.array(name).copy() for name in program.names()}
-            return {**trace, "loss": np.float64(program.totals[0, 0] / count)}
+            arrays = {name: program.array(name).copy() for name in program.names()}
+            return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}
 
 
 def as_results(results: dict[str, float], return_dict: bool) -> Any:

@@ -1,123 +1,140 @@
-"""Floor 3. The network: layers in a row, their shapes, and their weights in one flat buffer."""
+"""Floor 3. The network: a graph of layers, and their weights in one flat buffer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastbp import config
 from fastbp import random as fastbp_random
-from fastbp.layers import Input, Layer, Variable
-from fastbp.layers.base import unique_name
-from fastbp.layers.variable import allocate, assign
+from fastbp.graph import Graph
+from fastbp.layers import Layer, Symbol, Variable
+from fastbp.layers.base import as_symbol, unique_name
+from fastbp.layers.symbol import Node
+from fastbp.layers.variable import Storage, assign, store
 from fastbp.summary import print_summary
 
 
 class Network:
-    """Layers in a row, without training.
+    """A graph of layers, without training.
 
     Parameters
     ----------
-    layers : sequence of Layer, optional
+    graph : Graph, optional
+        None where the input's shape is still to come.
     name : str, optional
     """
 
-    def __init__(self, layers: Sequence[Layer] | None = None, name: str | None = None) -> None:
+    def __init__(self, graph: Graph | None = None, name: str | None = None) -> None:
         self.name = name or unique_name(type(self))
         self.random = fastbp_random.Stream()
-        self._input: Input | None = None
-        self._layers: list[Layer] = []
-        self._parameters: np.ndarray | None = None  # (size,) all weights, each at the start of a cache line
+        self._graph: Graph | None = None
+        self._storage: Storage | None = None  # of all weights, each at the start of a cache line
         self._dtype: np.dtype | None = None
-        if layers is not None:
-            self._install(self._input, list(layers))
+        if graph is not None:
+            self._install(graph)
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, without the `Input`."""
-        return list(self._layers)
+        """The layers, each once, without the inputs."""
+        return self._graph.layers if self._graph else []
+
+    @property
+    def inputs(self) -> tuple[Symbol, ...]:
+        """The symbols that come in; none where the input's shape is still to come."""
+        return self._graph.inputs if self._graph else ()
+
+    @property
+    def outputs(self) -> tuple[Symbol, ...]:
+        """The symbols that go out."""
+        return self._graph.outputs if self._graph else ()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The calls of the layers, each behind those that it reads."""
+        return self._graph.nodes if self._graph else ()
 
     @property
     def weights(self) -> list[Variable]:
         """The variables of all layers."""
-        return [variable for layer in self._layers for variable in layer.weights]
+        return [variable for layer in self.layers for variable in layer.weights]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Those that training changes by their gradients."""
+        return [variable for variable in self.weights if variable.trainable]
 
     @property
     def built(self) -> bool:
         """Whether the weights are there."""
-        return self._parameters is not None
+        return self._storage is not None
 
     @property
     def dtype(self) -> np.dtype:
         """What the network computes in."""
-        return self._dtype or common_dtype([*self._inputs(), *self._layers])
+        return self._dtype or common_dtype(self.layers)
 
     @property
-    def input_shape(self) -> tuple[int] | None:
-        """Shape of a row that comes in, where it is known."""
-        return self._input.input_shape if self._input else None
+    def input_shape(self) -> Any:
+        """Shape of a row that comes in, where it is known; a list of them if there are several inputs."""
+        shapes = [symbol.shape for symbol in self.inputs]
+        return shapes if len(shapes) > 1 else shapes[0] if shapes else None
 
-    def add(self, layer: Layer) -> None:
-        """Append a layer. Layers that have weights keep them; a compiled model starts its optimizer anew.
-
-        Raises
-        ------
-        TypeError
-            If it is not a layer.
-        ValueError
-            If it belongs to a network already, or does not fit behind the others.
-        """
-        self._install(self._input, [*self._layers, layer])
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weights for rows of this shape, where no layer says it.
+    def __call__(self, inputs: Any) -> Any:
+        """Call the layers again, on other symbols; the weights are shared.
 
         Parameters
         ----------
-        input_shape : tuple of int
-            (columns,), or as in Keras (None, columns).
+        inputs : Symbol or Input, or a sequence of them if there are several inputs
+
+        Returns
+        -------
+        Symbol, or list of Symbol if there are several outputs
         """
-        if self.built:
-            return
-        if not self._layers:
-            raise ValueError(f"expected at least one layer in {self.name}, got none")
-        shape = tuple(input_shape)
-        source = Input(shape[1:] if shape[:1] == (None,) else shape, name=f"{self.name}_input")
-        self._install(source, self._layers)
+        assert self._graph is not None
+        symbols = [as_symbol(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+        if len(symbols) != len(self.inputs):
+            raise ValueError(f"expected {len(self.inputs)} symbols for {self.name}, got {len(symbols)}")
+        outputs = self._graph.replay(symbols)
+        return outputs if len(outputs) > 1 else outputs[0]
 
-    def _install(self, source: Input | None, layers: list[Layer]) -> None:
-        """Take these layers, all or none, and make weights if the input's shape is known."""
-        check_layers(layers, self._layers)
-        if layers and isinstance(layers[0], Input):
-            if self._layers or source:
-                raise ValueError("expected Input as the first layer only")
-            source, layers = layers[0], layers[1:]
-        if source is None and layers and layers[0].input_shape is not None:
-            source = Input(layers[0].input_shape, name=f"{self.name}_input")
-        dtype = self._dtype or common_dtype([*([source] if source else []), *layers])
-        check_dtypes(layers, dtype)
-        if source is not None and layers:
-            self._parameters = make_weights(source, layers, dtype, self.random)
-            self._dtype = dtype
-        self._input, self._layers = source, layers
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a row that comes out, of a network with one input and one output."""
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise ValueError(
+                f"expected a network of one input and one output, got {len(self.inputs)} and {len(self.outputs)} "
+                f"in {self.name}"
+            )
+        return self.outputs[0].shape
 
-    def _inputs(self) -> list[Layer]:
-        return [self._input] if self._input else []
+    def output_shapes(self, input_shapes: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Shapes of the rows that come out where these come in; nothing is built."""
+        return [symbol.shape for symbol in self.outputs]
 
-    def outputs(self, columns: int) -> int:
-        """Columns that come out where so many come in; nothing is built."""
-        if not self._layers:
-            raise ValueError(f"expected at least one layer in {self.name}, got none")
-        shape = (columns,)
-        for layer in self._layers:
-            shape = layer.compute_output_shape(shape)
-        return shape[0]
+    def _install(self, graph: Graph) -> None:
+        """Compute this graph from now on; layers that have weights keep them."""
+        everything = [*(symbol.node.layer for symbol in graph.inputs), *graph.layers]
+        check_names(everything)
+        dtype = self._dtype or common_dtype(everything)
+        check_dtypes(everything, dtype)
+        variables = [variable for layer in graph.layers for variable in layer.weights]
+        self._storage = store(variables, dtype, self.random.generator())
+        self._graph, self._dtype = graph, dtype
+
+    def _parameters(self) -> np.ndarray:
+        """The flat buffer; a new one if a network made since has moved some of the weights."""
+        assert self._graph is not None
+        assert self._storage is not None
+        if self._storage.stale:
+            self._install(self._graph)
+        return self._storage.array
 
     def count_params(self) -> int:
         """Number of weights."""
-        return sum(layer.count_params() for layer in self._layers)
+        return sum(prod(variable.shape) for variable in self.weights)
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weight arrays, in the order of the layers."""
@@ -135,57 +152,40 @@ class Network:
             raise ValueError(f"expected a built network, but {self.name} does not know its input shape yet")
         assign(self.weights, weights)
 
+    def get_layer(self, name: str) -> Layer:
+        """The layer of this name."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"expected the name of a layer, one of {', '.join(x.name for x in self.layers)}, got {name!r}")
+
     def summary(self) -> None:
         """Print the layers with their shapes and numbers of parameters."""
         print_summary(self)
 
 
-def check_layers(layers: list[Layer], present: list[Layer]) -> None:
-    """Each a layer, not part of another network, with a name of its own."""
+def check_names(layers: Sequence[Any]) -> None:
+    """Each layer has a name of its own."""
     names: set[str] = set()
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
-            raise TypeError(f"expected a layer, got {layer!r}{hint}")
-        if layer.built and layer not in present:
-            raise ValueError(f"expected a new layer, got {layer!r}, which belongs to another network")
-        if layer in layers[:position]:
-            raise ValueError(f"expected each layer once, got {layer!r} twice")
-        if isinstance(layer, Input) and position:
-            raise ValueError(f"expected Input as the first layer only, got it as number {position + 1}")
+    for layer in layers:
         if layer.name in names:
             raise ValueError(f"expected layers of different names, got {layer.name!r} twice")
         names.add(layer.name)
 
 
-def common_dtype(layers: Sequence[Layer]) -> np.dtype:
-    """The dtype that layers name, else the default one."""
-    return next((layer.dtype for layer in layers if layer.dtype is not None), np.dtype(config.floatx()))
+def common_dtype(layers: Sequence[Any]) -> np.dtype:
+    """The dtype that layers name, or have weights in, else the default one."""
+    named = (layer.dtype for layer in layers if layer.dtype is not None)
+    made = (v.value.dtype for layer in layers for v in layer.weights if v.value is not None)
+    return next(named, None) or next(made, None) or np.dtype(config.floatx())
 
 
-def check_dtypes(layers: Sequence[Layer], dtype: np.dtype) -> None:
-    """No layer names another dtype."""
+def check_dtypes(layers: Sequence[Any], dtype: np.dtype) -> None:
+    """No layer names another dtype, or has weights in another."""
     for layer in layers:
         if layer.dtype is not None and layer.dtype != dtype:
             raise ValueError(f"expected one dtype in all layers, {dtype} as before, got {layer.dtype} in {layer!r}")
-
-
-def make_weights(source: Input, layers: list[Layer], dtype: np.dtype, random: fastbp_random.Stream) -> np.ndarray:
-    """Build the layers that are not built, and put all weights into one flat buffer."""
-    new = [layer for layer in (source, *layers) if not layer.built]
-    shape = source.input_shape
-    assert shape is not None
-    try:
-        for layer in (source, *layers):
-            if layer.input_shape not in (None, shape):
-                raise ValueError(f"expected input_shape {shape} for {layer!r}, got {layer.input_shape}")
-            if layer in new:
-                layer.build(shape)
-            assert layer.output_shape is not None
-            shape = layer.output_shape
-        variables = [variable for layer in layers for variable in layer.weights]
-        return allocate(variables, dtype, random.generator())
-    except BaseException:
-        for layer in new:
-            layer.unbuild()
-        raise
+        for variable in layer.weights:
+            if variable.value is not None and variable.value.dtype != dtype:
+                got = variable.value.dtype
+                raise ValueError(f"expected weights of one dtype, {dtype} as before, got {got} in {layer!r}")

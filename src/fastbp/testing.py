@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compiler.tape import Tape
 from fastbp.layers import Variable
-from fastbp.model import Sequential
+from fastbp.model import Model
 from fastbp.random import undisturbed
 from fastbp.utils import check_count, check_number
 
@@ -60,7 +59,7 @@ class GradientReport:
 
 
 def check_gradients(
-    model: Sequential, x: Any, y: Any, *, epsilon: float = 1e-4, tolerance: float = 1e-6, samples: int = 200
+    model: Model, x: Any, y: Any, *, epsilon: float = 1e-4, tolerance: float = 1e-6, samples: int = 200
 ) -> GradientReport:
     """Compare the gradients that training uses with central differences.
 
@@ -72,7 +71,7 @@ def check_gradients(
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         Compiled.
     x, y : array_like
         As for `fit`; all rows make one batch.
@@ -103,26 +102,26 @@ def check_gradients(
     step = check_number("epsilon", epsilon, 0, ends="(]")
     limit, most = check_number("tolerance", tolerance, 0, ends="(]"), check_count("samples", samples, 1)
     twin, rows = double(model, x, y)
-    count = rows.x.shape[0]
-    analytic = twin.executable("gradients", count, rows.labels)
-    analytic.bind(rows.x, rows.y)
+    count = rows.size
+    analytic = twin.executable("gradients", count, rows.kinds)
+    analytic.bind(rows.arrays)
     analytic.run(0, count)
-    forward = twin.executable("evaluate", count, rows.labels)
-    forward.bind(rows.x, rows.y)
+    forward = twin.executable("evaluate", count, rows.kinds)
+    forward.bind(rows.arrays)
 
     def loss() -> float:
         forward.reset()
         forward.run(0, count)
-        return float(forward.totals[0, 0] / count)
+        return float(forward.results(count)["loss"][0])
 
     at_rest = loss()
     # differences of rounded losses tell nothing of gradients this small
     floor = 16 * np.finfo(np.float64).eps * max(1.0, abs(at_rest)) / step / limit
     worst: tuple[float, str, Variable, int, float, float] | None = None
     checked = skipped = 0
-    for symbol, variable in parameters(twin):
+    for symbol, variable in analytic.parameters().items():
         gradient = analytic.array(f"d{symbol}").reshape(-1)
-        flat = variable.value.reshape(-1)  # type: ignore[union-attr]
+        flat = variable.value.reshape(-1)
         largest = float(np.abs(gradient).max())
         for i in np.unique(np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)):
             numeric, spread = derivative(loss, at_rest, flat, i, step)
@@ -160,22 +159,13 @@ def derivative(loss: Callable[[], float], at_rest: float, flat: np.ndarray, i: i
     return fine, max(abs(fine - coarse), abs(2 * bends[0] - bends[1]))
 
 
-def double(model: Sequential, x: Any, y: Any) -> tuple[Sequential, Any]:
+def double(model: Model, x: Any, y: Any) -> tuple[Model, Any]:
     """A float64 copy of a compiled model, and the data as it takes them."""
     rows = model._ready(model._check_rows(x, y))
-    assert model._input is not None
+    assert model._graph is not None
     with undisturbed():
-        twin = Sequential([layer.clone("float64") for layer in (model._input, *model.layers)])
-    twin.compile("sgd", model.loss)
+        graph = model._graph.clone("float64")
+        twin = Model(graph.inputs, graph.outputs)
+    twin.compile("sgd", model.loss, loss_weights=model._loss_weights if len(model._loss_weights) > 1 else None)
     twin.set_weights(model.get_weights())
     return twin, rows
-
-
-def parameters(model: Sequential) -> list[tuple[str, Variable]]:
-    """All variables under their names of the literature: W1, b1, W2, ..."""
-    tape = Tape()
-    x = tape.batch("A0", 1)
-    for layer in model.layers:
-        x = layer.record(tape, x)
-    tensors = [tensor for op in tape.ops for tensor in op.inputs if tensor is not None and tensor.kind == "parameter"]
-    return [(tensor.name, tensor.variable) for tensor in tensors]

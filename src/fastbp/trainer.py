@@ -6,7 +6,7 @@ Python handles signals and callbacks; inside one the GIL is free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -56,9 +56,9 @@ def update(program: Any, optimizer: Optimizer, first: int, end: int, laps: int =
         optimizer.iterations = done + steps
 
 
-def means(program: Any, names: list[str], rows: int) -> Logs:
+def means(program: Any, rows: int) -> Logs:
     """Loss and metrics of the rows that a program has run over, in its one lap."""
-    return dict(zip(names, (program.totals[0] / rows).tolist(), strict=True))
+    return {name: float(values[0]) for name, values in program.results(rows).items()}
 
 
 def fit(
@@ -72,9 +72,9 @@ def fit(
     callbacks: CallbackList,
 ) -> None:
     """Train for the numbered epochs."""
-    rows = train.x.shape[0]
+    rows = train.size
     steps = -(-rows // batch)
-    program = model.executable("train", batch, train.labels)
+    program = model.executable("train", batch, train.kinds)
     pace, validation_pace = Pace(), Pace()
     together = validation is None and not callbacks.wants_epochs
     shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference but rounding
@@ -83,7 +83,7 @@ def fit(
         epoch = epochs.start
         while epoch < epochs.stop:
             laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together else 1
-            program.bind(train.x, train.y, draw_order(model, rows, laps) if shuffled else None)
+            program.bind(train.arrays, draw_order(model, rows, laps) if shuffled else None)
             program.reset(laps)
             if laps > 1:
                 train_epochs(model, program, rows, epoch, laps, pace, callbacks)
@@ -112,10 +112,10 @@ def train_epoch(
     callbacks.call("on_epoch_begin", epoch)
     for steps in run_chunks(partial(update, program, model.optimizer), rows, program.batch, pace):
         if callbacks.wants_chunks:
-            callbacks.call("on_chunk", steps, means(program, model.metric_names, min(rows, steps * program.batch)))
-    logs = means(program, model.metric_names, rows)
+            callbacks.call("on_chunk", steps, means(program, min(rows, steps * program.batch)))
+    logs = means(program, rows)
     if validation is not None:
-        results = evaluate(model, validation, inference_batch(validation.x.shape[0]), validation_pace)
+        results = evaluate(model, validation, inference_batch(validation.size), validation_pace)
         logs.update({f"val_{name}": value for name, value in results.items()})
     callbacks.call("on_epoch_end", epoch, logs)
 
@@ -129,8 +129,8 @@ def train_epochs(
         update(program, model.optimizer, 0, rows, laps)
     finally:  # Ctrl-C is heard when the kernels are done
         pace.measure(laps * -(-rows // program.batch), perf_counter() - started)
-        columns = (program.totals / rows).T.tolist()
-        callbacks.add_epochs(range(first, first + laps), dict(zip(model.metric_names, columns, strict=True)))
+        logs = {name: values.tolist() for name, values in program.results(rows).items()}
+        callbacks.add_epochs(range(first, first + laps), logs)
 
 
 def draw_order(model: Any, rows: int, laps: int) -> np.ndarray:
@@ -142,17 +142,17 @@ def draw_order(model: Any, rows: int, laps: int) -> np.ndarray:
 
 def evaluate(model: Any, data: Rows, batch: int, pace: Pace) -> Logs:
     """Loss and metrics of a model over data."""
-    rows = data.x.shape[0]
+    rows = data.size
     with model.inference_lock:
-        program = model.executable("evaluate", batch, data.labels)
-        program.bind(data.x, data.y)
+        program = model.executable("evaluate", batch, data.kinds)
+        program.bind(data.arrays)
         program.reset()
         try:
             for _ in run_chunks(lambda first, end: program.run(first, end - first), rows, batch, pace):
                 pass
         finally:
             program.release()
-        return means(program, model.metric_names, rows)
+        return means(program, rows)
 
 
 def inference_batch(rows: int, wanted: object = None) -> int:
@@ -162,11 +162,15 @@ def inference_batch(rows: int, wanted: object = None) -> int:
     return 1 if rows == 1 else 16 if rows <= 16 else 256
 
 
-def predict(program: Any, x: np.ndarray, out: np.ndarray) -> None:
-    """Fill `out` with the outputs for x."""
-    rows = x.shape[0]
+def predict(program: Any, inputs: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
+    """Fill `outs` with the outputs for the inputs."""
+    rows = inputs[0].shape[0]
     if rows <= program.batch:
-        program.predict(x, out)
+        program.predict(inputs, outs)
         return
-    for _ in run_chunks(lambda first, end: program.predict(x[first:end], out[first:end]), rows, program.batch, Pace()):
+
+    def part(first: int, end: int) -> None:
+        program.predict([x[first:end] for x in inputs], [out[first:end] for out in outs])
+
+    for _ in run_chunks(part, rows, program.batch, Pace()):
         pass

@@ -16,7 +16,7 @@ import numpy as np
 from ._kernels cimport *
 from ._ops cimport *
 
-from ._kernels import ACTIVATIONS, FUNCTIONS, LOSSES, METRICS
+from ._kernels import ACTIVATIONS, FUNCTIONS, LOSSES, METRICS, VECTORS
 
 cnp.import_array()
 
@@ -35,6 +35,7 @@ cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     fbp_activation_backward backward
     fbp_dropout dropout
     fbp_function function
+    fbp_vector vector
     bint log                      # softmax: its logarithm
 
 
@@ -83,6 +84,11 @@ cdef void dropout(const void* args, const Share* share) noexcept nogil:
 cdef void function(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
     map_share(p, p.kernels.function, &p.function, share)
+
+
+cdef void merge(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    map_share(p, p.kernels.vector_map, &p.vector, share)
 
 
 cdef void softmax(const void* args, const Share* share) noexcept nogil:
@@ -162,6 +168,19 @@ cdef class SumOfParts(_RowMap):
         self.fn = sum_of_parts
         self.p.forward.activation = ACTIVATIONS[kind]
         self.p.forward.alpha = alpha
+
+
+cdef class Merge(_RowMap):
+    """a = x + y, or x * y, elementwise; `kind` is "add" or "multiply"."""
+
+    def __init__(self, str kind, cnp.ndarray x, cnp.ndarray y, cnp.ndarray a, bint by_rows=True):
+        self.set(x, y, a)
+        self.fn = merge
+        if not by_rows:
+            self.set_parts(x, y, a)
+        self.p.vector.kind = VECTORS["blend" if kind == "add" else kind]
+        self.p.vector.a = self.p.vector.b = 1
+        self.p.vector.other, self.p.vector.stride = self.p.y.data, self.p.y.rs
 
 
 cdef class ActivationGradient(_RowMap):
@@ -289,7 +308,7 @@ cdef void loss(const void* args, const Share* share) noexcept nogil:
     a.variance = row_of(&p.variance, share.begin, share)
     a.variance_gradient = row_of(&p.variance_gradient, share.begin, share)
     if p.mean:
-        a.scale = 1.0 / share.rows
+        a.scale = p.loss.scale / share.rows
     p.kernels.loss(&a)
 
 
@@ -325,6 +344,10 @@ cdef class _Comparison(Op):
         self.p.prediction = view_of(x, True)
         self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
 
+    def bind_weight(self, cnp.ndarray weight not None):
+        """Weight the rows with the whole contiguous array, a batch at a time."""
+        self.p.weight = view_of(weight, True)
+
     def bind_target(self, cnp.ndarray y not None):
         """Compare with the whole array y, a batch of rows at a time."""
         self.p.target = view_of(y, True)
@@ -334,7 +357,7 @@ cdef class _Comparison(Op):
 cdef class Loss(_Comparison):
     """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`. Either may be None.
 
-    If not `mean`, the gradient is times `scale`. `weight` (batch,) is times both. What `alpha` and `smoothing` are says
+    The gradient is times `scale`. `weight` (batch,) is times both. What `alpha` and `smoothing` are says
     fbp_kernels.h.
     """
 

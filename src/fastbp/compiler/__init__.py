@@ -5,9 +5,10 @@ Read `tape`, `adjoints`, `fuse` and `schedule` in this order; `build` below call
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
+from math import prod
+from operator import itemgetter
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -21,25 +22,42 @@ from .adjoints import record_adjoints
 from .fuse import fuse, remove_unused
 from .tape import Op, Tape, Tensor
 
-__all__ = ["Executable", "build"]
+__all__ = ["Executable", "Part", "build"]
+
+
+class Result(NamedTuple):
+    """A number that is reported: a function of the means over rows of some sums."""
+
+    name: str
+    totals: tuple[Tensor, ...]
+    finish: Callable[[Sequence[np.ndarray]], Any] = itemgetter(0)
+
+
+class Part(NamedTuple):
+    """What one output of a model is compared by."""
+
+    loss: Any
+    factor: float = 1.0
+    metrics: Sequence[Any] = ()
+    weighted: bool = False
+    names: Sequence[str] = ("loss",)  # of the loss and the metrics, in results
 
 
 def build(
-    layers: Sequence[Any],
+    graph: Any,
     *,
     batch: int,
     dtype: Any,
     purpose: str,
-    loss: Any = None,
-    metrics: Sequence[Any] = (),
+    parts: Sequence[Part] = (),
     optimizer: Any = None,
+    trainable: Collection[object] = (),
 ) -> Executable:
-    """Compile a chain of built layers.
+    """Compile a graph of built layers.
 
     Parameters
     ----------
-    layers : sequence of Layer
-        The first one is the Input.
+    graph : Graph
     batch : int
         Rows of a step.
     dtype : dtype
@@ -47,24 +65,30 @@ def build(
     purpose : {"train", "evaluate", "predict", "gradients", "trace"}
         "gradients" keeps the gradients of the parameters and updates nothing; "trace" keeps every tensor and fuses
         nothing.
-    loss, metrics, optimizer
-        What the purpose needs of them.
+    parts : sequence of Part
+        For each output, unless the purpose is to predict.
+    optimizer : Optimizer
+        If the purpose is to train.
+    trainable : collection of Variable
+        Those whose gradients are wanted.
 
     Returns
     -------
     Executable
     """
     tape = Tape()
-    output = x = tape.batch("A0", layers[0].output_shape[-1], layers[0].scale)
-    for layer in layers[1:]:
-        output = layer.record(tape, output)
-    if output is x:  # layers that compute nothing still have to write a result
-        output = tape.activation(x, "linear")
-    wanted = {output} if purpose == "predict" else set()
-    if purpose != "predict":
-        value = _record_loss(tape, output, loss, metrics)
+    tensors = _record_inputs(tape, graph)
+    targets = [_record_target(tape, graph, k, part) for k, part in enumerate(parts)]
+    for node in graph.nodes:
+        tensors[node.output] = node.layer.record(tape, *(tensors[symbol] for symbol in node.inputs))
+    outputs = [tensors[symbol] for symbol in graph.outputs]
+    report = _record_comparisons(tape, parts, outputs, targets) if parts else []
+    wanted: set[Tensor] = set()
+    if purpose == "predict":
+        outputs = _own_places(tape, outputs)
+        wanted |= set(outputs)
     if purpose in ("train", "gradients", "trace"):
-        gradients = record_adjoints(tape, value)
+        gradients = record_adjoints(tape, [op.outputs[0] for op in tape.ops if op.name == "loss"], trainable)
         if purpose == "train":
             _record_updates(tape, gradients, optimizer)
         else:
@@ -74,17 +98,39 @@ def build(
     ops = remove_unused(tape.ops, wanted) if purpose == "trace" else fuse(tape.ops, wanted)
     if purpose == "train":
         ops = schedule.split_products(ops, batch, np.dtype(dtype).itemsize)
-    return Executable(ops, batch, np.dtype(dtype), wanted, output if purpose == "predict" else None)
+    return Executable(Plan(ops, batch, np.dtype(dtype), wanted, outputs if purpose == "predict" else [], report))
 
 
-def _record_loss(tape: Tape, output: Tensor, loss: Any, metrics: Sequence[Any]) -> Tensor:
-    """Record loss and metrics with their sums; returns the loss of the rows."""
-    target = tape.batch("Y", output.shape[0], labels=loss.labels)
-    value = tape.loss(output, target, loss.kernel + ("_logits" if loss.from_logits else ""))
-    tape.total(value)
-    for metric in metrics:
-        tape.total(tape.metric(metric.name, output, target, metric.kernel))
-    return value
+def _record_inputs(tape: Tape, graph: Any) -> dict[Any, Tensor]:
+    """The batches of the inputs: A0, or a name for each."""
+    single = len(graph.inputs) == 1
+    return {
+        symbol: tape.batch("A0" if single else symbol.name, prod(symbol.shape), symbol.node.layer.scale)
+        for symbol in graph.inputs
+    }
+
+
+def _record_target(tape: Tape, graph: Any, number: int, part: Part) -> tuple[Tensor, Tensor | None]:
+    """The batches of an output's targets and of the weights of its rows."""
+    suffix = str(number + 1) if len(graph.outputs) > 1 else ""
+    target = tape.batch(f"Y{suffix}", prod(graph.outputs[number].shape), labels=part.loss.labels)
+    return target, tape.batch(f"weight{suffix}", 1) if part.weighted else None
+
+
+def _record_comparisons(
+    tape: Tape, parts: Sequence[Part], outputs: Sequence[Tensor], targets: Sequence[tuple[Tensor, Tensor | None]]
+) -> list[Result]:
+    """Record losses and metrics with their sums; returns what is reported of them."""
+    losses, metrics = [], []
+    for part, output, (y, weight) in zip(parts, outputs, targets, strict=True):
+        kernel = part.loss.kernel + ("_logits" if part.loss.from_logits else "")
+        losses.append(tape.total(tape.loss(output, y, kernel, weight, part.factor)))
+        for metric, name in zip(part.metrics, part.names[1:], strict=True):
+            metrics.append(Result(name, (tape.total(tape.metric(name, output, y, metric.kernel)),)))
+    factors = [part.factor for part in parts]
+    whole = Result("loss", tuple(losses), lambda means: sum(f * m for f, m in zip(factors, means, strict=True)))
+    each = [Result(part.names[0], (loss,)) for part, loss in zip(parts, losses, strict=True) if len(parts) > 1]
+    return [whole, *each, *metrics]
 
 
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
@@ -96,13 +142,34 @@ def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any)
         tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
 
 
+def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
+    """The outputs, each made by one op that can write to the caller's array, and read by none."""
+    places: list[Tensor] = []
+    for tensor in outputs:
+        makers = [op for op in tape.ops if tensor in op.outputs]
+        own = len(makers) == 1 and makers[0].name in schedule.WRITERS and tensor not in places
+        read = any(tensor in op.inputs for op in tape.ops)
+        places.append(tensor if own and not read else tape.copy(tensor))
+    return places
+
+
+class Plan(NamedTuple):
+    """What an Executable is made from."""
+
+    ops: list[Op]
+    batch: int
+    dtype: np.dtype[Any]
+    wanted: set[Tensor]
+    outputs: list[Tensor]  # if the purpose is to predict
+    report: list[Result]
+
+
 class _Route(NamedTuple):
     """A program, and the methods of its ops that take the caller's arrays."""
 
     program: Program
-    x: list[Any]
-    y: list[Any]
-    out: Any
+    sources: list[list[Any]]  # of each array of data: inputs, targets, weights of rows
+    writers: list[Any]  # of each output
 
 
 class Executable:
@@ -112,63 +179,81 @@ class Executable:
     ----------
     batch : int
         Rows of a step.
-    columns : int
-        Of the output, if the purpose is to predict; else 0.
+    columns : list of int
+        Of the outputs, if the purpose is to predict.
     totals : ndarray, shape (laps, numbers)
-        float64: the sum of the losses of all rows run since `reset`, then the sum of each metric; a row for each lap.
+        float64: sums over all rows run since `reset`, of losses and metrics; a row for each lap.
     """
 
-    def __init__(
-        self, ops: list[Op], batch: int, dtype: np.dtype[Any], wanted: set[Tensor], output: Tensor | None
-    ) -> None:
-        self._plan = ops, batch, dtype, wanted, output
-        self.batch, self.dtype = batch, dtype
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self.batch, self.dtype = plan, plan.batch, plan.dtype
+        ops = plan.ops
         self._lock = Lock()
         self._bound: Any = None  # keeps the caller's arrays alive
         self._orders: int | None = None  # how many were bound; None: rows as they lie
         renew_after_fork(self)
-        self.phases = schedule.make_phases(ops, batch, dtype.itemsize)
-        self.threads = schedule.threads_worth(self.phases, batch)
-        self._tensors = schedule.make_buffers(ops, batch, dtype)
+        self.phases = schedule.make_phases(ops, self.batch, self.dtype.itemsize)
+        self.threads = schedule.threads_worth(self.phases, self.batch)
+        self._tensors = schedule.make_buffers(ops, self.batch, self.dtype)
         self._updates = any("rule" in op.attrs for op in ops)
-        self.columns = output.shape[0] if output else 0
+        self.columns = [output.shape[0] for output in plan.outputs]
         made = self._make_ops(ops)
-        self._sums = [made[op] for op in ops if op.name == "accumulate"]
-        gathers = [op for op in ops if op.name == "gather"]  # of x, and of y if there is one
-        writer = next((op for op in ops if output in op.outputs), None)
-        self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writer)
-        if all(op.attrs["scale"] == 1 and op.outputs[0] not in wanted for op in gathers):
+        totals = [op for op in ops if op.name == "accumulate"]
+        self._sums = [made[op] for op in totals]
+        self._column = {op.outputs[0]: column for column, op in enumerate(totals)}
+        gathers = [op for op in ops if op.name == "gather"]
+        writers = [next(op for op in ops if output in op.outputs) for output in plan.outputs]
+        self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writers)
+        readers = [self._readers(gather) for gather in gathers]
+        if all(op.attrs["scale"] == 1 and of_one for op, of_one in zip(gathers, readers, strict=True)):
             # ops of their own, which read the caller's rows where they lie
-            readers = [[op for op in ops if gather.outputs[0] in op.inputs] for gather in gathers]
-            made = {op: made[op] for op in ops if op not in gathers} | self._make_ops([*chain(*readers)])
-            binders = [[made[op].bind for op in readers[0]], [made[op].bind_target for op in chain(*readers[1:])]]
-            self._direct = self._make_route(made, binders, writer)
+            again = {op for of_one in readers for op, _ in of_one}
+            made = {op: made[op] for op in ops if op not in gathers} | self._make_ops(again)
+            binders = [[getattr(made[op], method) for op, method in of_one] for of_one in readers]
+            self._direct = self._make_route(made, binders, writers)
         self.reset()
         self.release()
 
-    def _make_ops(self, ops: list[Op]) -> dict[Op, Any]:
+    def _readers(self, gather: Op) -> list[tuple[Op, str]]:
+        """Who reads what a gather makes, and the method by which each can take the caller's array; [] if one cannot."""
+        tensor, found = gather.outputs[0], []
+        if tensor in self._plan.wanted:
+            return []
+        for op in self._plan.ops:
+            for position, read in enumerate(op.inputs):
+                if read is tensor:
+                    found.append((op, schedule.BINDERS.get((op.name, position), "")))
+        return found if all(method for _, method in found) else []
+
+    def _make_ops(self, ops: Iterable[Op]) -> dict[Op, Any]:
         """Ops of floor 1 on the buffers."""
         by_rows = {op: phase.by_rows for phase in self.phases for op in phase.ops}
         return {op: schedule.make_op(op, self._tensors, by_rows[op]) for op in ops}
 
-    def _make_route(self, made: dict[Op, Any], binders: list[list[Any]], writer: Op | None) -> _Route:
-        """The phases as a program of these ops of floor 1; the binders are those of x and, if there is one, of y."""
+    def _make_route(self, made: dict[Op, Any], sources: list[list[Any]], writers: list[Op]) -> _Route:
+        """The phases as a program of these ops of floor 1."""
         plan = [(p.slice_rows, p.slices_per_thread, [made[op] for op in p.ops if op in made]) for p in self.phases]
         program = Program([phase for phase in plan if phase[2]], self.batch, self.threads, flush=self._updates)
-        return _Route(program, binders[0], [*chain(*binders[1:])], made[writer].bind if writer else None)
+        return _Route(program, sources, [made[op].bind for op in writers])
 
-    def bind(self, x: np.ndarray, y: np.ndarray | None = None, order: np.ndarray | None = None) -> None:
-        """Set the caller's arrays: rows of x and y, in this order (int64; one for each lap, or None: as they lie)."""
-        direct = order is None and self._fits(x) and (y is None or self._fits(y))
+    def bind(self, arrays: Sequence[np.ndarray], order: np.ndarray | None = None) -> None:
+        """Set the caller's arrays: inputs, targets and weights of rows, in the order in which they were recorded.
+
+        Parameters
+        ----------
+        arrays : sequence of ndarray
+        order : ndarray of int64, shape (rows,) or (laps, rows), optional
+            The order of the rows, one for each lap. None: as they lie.
+        """
+        direct = order is None and all(map(self._fits, arrays))
         self._route = self._direct if direct else self._gathering
         places = () if order is None else (order,)
-        for bind in self._route.x:
-            bind(x, *places)
-        for bind in self._route.y:
-            bind(y, *places)
-        self._rows = x.shape[0] if order is None else order.shape[-1]
+        for array, binders in zip(arrays, self._route.sources, strict=True):
+            for bind in binders:
+                bind(array, *places)
+        self._rows = arrays[0].shape[0] if order is None else order.shape[-1]
         self._orders = order.size // self._rows if order is not None and self._rows else None
-        self._bound = x, y, order
+        self._bound = arrays, order
 
     def _fits(self, rows: np.ndarray) -> bool:
         """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
@@ -195,14 +280,24 @@ class Executable:
         with self._lock:
             self._route.program.run(first, rows, rates, laps)
 
-    def predict(self, x: np.ndarray, out: np.ndarray) -> None:
-        """Write the output for each row of x to `out`; x of the model's own type is read where it lies."""
-        program, binders, _, bind_out = self._direct if self._fits(x) else self._gathering
+    def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
+        """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""
+        fits = all(map(self._fits, arrays))
+        program, sources, writers = self._direct if fits else self._gathering
         with self._lock:
-            for bind in binders:
-                bind(x)
-            bind_out(None, out)
-            program.run(0, len(x))
+            for array, binders in zip(arrays, sources, strict=True):
+                for bind in binders:
+                    bind(array)
+            for out, write in zip(outs, writers, strict=True):
+                write(None, out)
+            program.run(0, len(arrays[0]))
+
+    def results(self, rows: int) -> dict[str, np.ndarray]:
+        """What is reported of so many rows since `reset`: for each name, a number for each lap."""
+        means = self.totals.T / rows
+        return {
+            name: finish([means[self._column[total]] for total in totals]) for name, totals, finish in self._plan.report
+        }
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
@@ -227,6 +322,11 @@ class Executable:
         """The buffer of a tensor, as the last step left it."""
         return next(array for tensor, array in self._tensors.items() if tensor.name == name and array is not None)
 
+    def parameters(self) -> dict[str, Any]:
+        """The model's variables that the program reads, under their names of the literature: W1, b1, W2, ..."""
+        read = (tensor for op in self._plan.ops for tensor in op.inputs if tensor is not None)
+        return {tensor.name: tensor.variable for tensor in read if tensor.kind == "parameter"}
+
     def profile(self) -> list[listing.Line]:
         """What a step costs, op by op, measured on random rows for half a second.
 
@@ -236,15 +336,15 @@ class Executable:
 
     def _measured(self) -> tuple[list[listing.Line], float]:
         """The lines of the listing with their times, and the time of a step."""
-        twin = Executable(*self._plan)  # with buffers and ops of its own: the made-up rows are nobody else's
+        twin = Executable(self._plan)  # with buffers and ops of its own: the made-up rows are nobody else's
         ops = [op for phase in twin.phases for op in phase.ops]
-        x, *y = (twin._tensors[op.outputs[0]] for op in ops if op.name == "gather")
-        rows = self.batch * profile.steps(x)
+        buffers = [twin._tensors[op.outputs[0]] for op in self._plan.ops if op.name == "gather"]
+        rows = self.batch * profile.steps(buffers[0])
         order = np.random.default_rng(0).permutation(rows)
-        twin.bind(profile.made_up_rows(x, rows), profile.made_up_rows(y[0], rows) if y else None, order)
-        out = np.empty((rows, self.columns), self.dtype)
-        if twin._route.out:
-            twin._route.out(None, out)
+        twin.bind([profile.made_up_rows(buffer, rows) for buffer in buffers], order)
+        outs = [np.empty((rows, columns), self.dtype) for columns in self.columns]
+        for out, write in zip(outs, twin._route.writers, strict=True):
+            write(None, out)
         seconds, step = profile.measure(twin._route.program, ops, rows)
         lines = listing.make_lines(self.phases, self.batch, self.dtype.itemsize)
         return [replace(line, seconds=time) for line, time in zip(lines, seconds, strict=True)], step

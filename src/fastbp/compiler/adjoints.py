@@ -1,12 +1,13 @@
 """Floor 3. Reverse mode: the one table of derivatives, and the walk that applies it.
 
-A rule gets the tape, the op and the gradient of its output, records the ops of the derivative and returns the gradient
-of each input that has one. The rules are those of Rumelhart, Hinton & Williams (1986) in matrix form.
+A rule gets the tape, the op, the gradient of its output, and a question: is the gradient of this tensor wanted? It
+records the ops of the derivative and returns the gradient of each input that has one. The rules are those of Rumelhart,
+Hinton & Williams (1986) in matrix form. A tensor that several ops read gets the sum of what they say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .._core._kernels import FROM_INPUT
 from .tape import AdjointRule, Op, Tape, Tensor, like
@@ -14,6 +15,7 @@ from .tape import AdjointRule, Op, Tape, Tensor, like
 __all__ = ["ADJOINTS", "record_adjoints"]
 
 ADJOINTS: dict[str, AdjointRule] = {}
+Question = Callable[[Tensor], bool]
 
 
 def adjoint(name: str) -> Callable[[AdjointRule], AdjointRule]:
@@ -22,21 +24,21 @@ def adjoint(name: str) -> Callable[[AdjointRule], AdjointRule]:
 
 
 @adjoint("loss")
-def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
-    prediction, target = op.inputs
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    prediction = op.inputs[0]
     assert prediction is not None
-    return {prediction: tape.emit("loss_gradient", (prediction, target), like(prediction), **op.attrs)}
+    return {prediction: tape.emit("loss_gradient", op.inputs, like(prediction), **op.attrs)}
 
 
 @adjoint("softmax")
-def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     (z,) = op.inputs
     assert z is not None
     return {z: tape.emit("softmax_gradient", (dy, op.outputs[0]), like(z))}
 
 
 @adjoint("activation")
-def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     (z,) = op.inputs
     assert z is not None
     saved = z if op.attrs["kernel"] in FROM_INPUT else op.outputs[0]
@@ -44,31 +46,93 @@ def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
 
 
 @adjoint("affine")
-def _(tape: Tape, op: Op, dy: Tensor | None) -> dict[Tensor, Tensor]:
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     x, w, b = op.inputs
     assert x is not None
     assert w is not None
-    gradients = {w: tape.emit("weight_gradient", (x, dy), like(w))}
-    if b is not None:
+    gradients = {}
+    if wanted(w):
+        gradients[w] = tape.emit("weight_gradient", (x, dy), like(w))
+    if b is not None and wanted(b):
         gradients[b] = tape.emit("bias_gradient", (dy,), like(b))
-    if x.name != "A0":  # nobody asks for the gradient of the data
+    if wanted(x):
         gradients[x] = tape.emit("input_gradient", (dy, w), like(x))
     return gradients
 
 
-def record_adjoints(tape: Tape, loss: Tensor) -> dict[Tensor, Tensor]:
-    """Record the derivative of `loss` with respect to every parameter behind it.
+@adjoint("add")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    a, b = op.inputs
+    assert a is not None
+    assert b is not None
+    if a is b:
+        return {a: tape.emit("add", (dy, dy), like(a))}
+    return {x: dy for x in (a, b) if wanted(x)}
+
+
+@adjoint("multiply")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    a, b = op.inputs
+    assert a is not None
+    assert b is not None
+    if a is b:
+        half = tape.emit("multiply", (dy, a), like(a))
+        return {a: tape.emit("add", (half, half), like(a))}
+    return {x: tape.emit("multiply", (dy, other), like(x)) for x, other in ((a, b), (b, a)) if wanted(x)}
+
+
+@adjoint("copy_columns")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    (x,) = op.inputs
+    assert x is not None
+    if not wanted(x):
+        return {}
+    return {x: tape.emit("copy_columns", (dy,), like(x), start=op.attrs["into"])}
+
+
+def record_adjoints(tape: Tape, losses: Collection[Tensor], trainable: Collection[object]) -> dict[Tensor, Tensor]:
+    """Record the derivative of the sum of `losses` with respect to every parameter behind them that is to be trained.
+
+    Parameters
+    ----------
+    tape : Tape
+    losses : collection of Tensor
+        Each with a factor of its own, if it has one.
+    trainable : collection of Variable
 
     Returns
     -------
     dict of Tensor to Tensor
         Each parameter's gradient.
     """
+    forward, moving = list(tape.ops), depending(tape.ops, trainable)
     gradients: dict[Tensor, Tensor] = {}
-    wanted = {loss}
-    for op in reversed(list(tape.ops)):
-        if op.name in ADJOINTS and op.outputs[0] in wanted:
-            rule_gradients = ADJOINTS[op.name](tape, op, gradients.get(op.outputs[0]))
-            gradients.update(rule_gradients)
-            wanted.update(rule_gradients)
+    for op in reversed(forward):
+        output = op.outputs[0]
+        if output in losses or (output in gradients and output in moving):
+            # a loss is where the walk begins: nothing is asked of its own gradient
+            found = ADJOINTS[op.name](tape, op, gradients.get(output, output), moving.__contains__)
+            for tensor, gradient in found.items():
+                gradients[tensor] = _sum(tape, tensor, gradients.get(tensor), gradient)
     return {tensor: gradient for tensor, gradient in gradients.items() if tensor.kind == "parameter"}
+
+
+def depending(ops: list[Op], trainable: Collection[object]) -> set[Tensor]:
+    """The trainable parameters, and all tensors that change with them."""
+    parameters = {t for op in ops for t in op.inputs if t is not None and t.variable in trainable}
+    moving = set(parameters)
+    for op in ops:
+        if any(tensor in moving for tensor in op.inputs):
+            moving.update(op.outputs)
+    return moving
+
+
+def _sum(tape: Tape, tensor: Tensor, one: Tensor | None, other: Tensor) -> Tensor:
+    """The gradient of a tensor that two ops read, or one; of two, the parts get names of their own."""
+    if one is None:
+        return other
+    total = like(tensor)
+    for part in (one, other):
+        if part.name == total.name:
+            part.name += "'"
+    return tape.emit("add", (one, other), total)

@@ -18,6 +18,8 @@ FROM_LOGITS = {
 # A metric on such an output reads the input: the activation keeps the order. (Where sigmoid rounds to exactly 0.5, the
 # input decides: it knows better.)
 THRESHOLDS = {("softmax", "categorical_accuracy"): 0.5, ("sigmoid", "binary_accuracy"): 0.0}
+# Gradients of parameters whose kernels end with the update.
+TAKE_UPDATES = ("weight_gradient", "bias_gradient")
 
 
 class _Listing:
@@ -37,6 +39,10 @@ class _Listing:
         """Whether one op alone reads `tensor`, so that it need not exist."""
         return tensor is not None and tensor not in self.wanted and len(self.readers(tensor)) == 1
 
+    def gradients_of(self, loss: Op) -> list[Op]:
+        """The gradient of a loss, if it is recorded and still an op of its own."""
+        return [op for op in self.ops if op.name == "loss_gradient" and op.inputs == loss.inputs]
+
     def squasher(self, tensor: Tensor | None) -> tuple[str, Op] | None:
         """Name and op of the softmax or elementwise activation that made `tensor`."""
         op = self.maker(tensor)
@@ -50,7 +56,7 @@ def _from_logits(listing: _Listing, op: Op) -> bool:
     if op.name not in ("loss", "metric"):
         return False
     made = listing.squasher(op.inputs[0])
-    if made is None:
+    if made is None or not _gradient_goes_back(listing, op):
         return False
     squash, source = made
     z = source.inputs[0]
@@ -63,16 +69,24 @@ def _from_logits(listing: _Listing, op: Op) -> bool:
         _gradient_from_logits(listing, op, source)
     else:
         return False
-    op.inputs = (z, op.inputs[1])
+    op.inputs = (z, *op.inputs[1:])
+    return True
+
+
+def _gradient_goes_back(listing: _Listing, loss: Op) -> bool:
+    """Whether the loss's gradient, if there is one, goes through the activation and nowhere else."""
+    for gradient in listing.gradients_of(loss):
+        back = listing.readers(gradient.outputs[0])
+        if len(back) != 1 or back[0].name not in ("softmax_gradient", "activation_gradient"):
+            return False
     return True
 
 
 def _gradient_from_logits(listing: _Listing, loss: Op, source: Op) -> None:
     """Let the loss's gradient make dZ directly, in place of the pair that went through dA."""
-    (a,) = source.outputs
-    for gradient in [g for g in listing.readers(a) if g.name == "loss_gradient"]:
+    for gradient in listing.gradients_of(loss):
         (back,) = listing.readers(gradient.outputs[0])
-        gradient.inputs = (source.inputs[0], gradient.inputs[1])
+        gradient.inputs = (source.inputs[0], *gradient.inputs[1:])
         gradient.outputs = back.outputs
         gradient.attrs["kernel"] = loss.attrs["kernel"]
         listing.ops.remove(back)
@@ -82,7 +96,7 @@ def _loss_and_gradient(listing: _Listing, op: Op) -> bool:
     """Loss and its gradient: one pass over the predictions."""
     if op.name != "loss_gradient":
         return False
-    loss = next(o for o in listing.ops if o.name == "loss")
+    loss = next(o for o in listing.ops if o.name == "loss" and o.inputs == op.inputs)
     loss.outputs += op.outputs
     listing.ops.remove(op)
     return True
@@ -128,7 +142,7 @@ def _linear(listing: _Listing, op: Op) -> bool:
 def _gradient_and_update(listing: _Listing, op: Op) -> bool:
     """Weight or bias gradient and its update: dW never goes to memory."""
     gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
-    if gradient is None or not listing.private(op.inputs[1]):
+    if gradient is None or gradient.name not in TAKE_UPDATES or not listing.private(op.inputs[1]):
         return False
     gradient.attrs.update(op.attrs)
     gradient.outputs += op.outputs

@@ -92,10 +92,14 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {function}(Σ {inputs[0]})" if function else f"{outputs[0]} = Σ {inputs[0]}"
         case "activation" | "softmax":
             return f"{outputs[0]} = {function or op.name if op.name == 'activation' else op.name}({inputs[0]})"
+        case "add" | "multiply":
+            return f"{outputs[0]} = {inputs[0]} {'+' if op.name == 'add' else '∘'} {inputs[1]}"
+        case "copy_columns":
+            return f"columns of {outputs[0]} = {'columns of ' * ('start' in op.attrs)}{inputs[0]}"
         case "loss" | "metric":
-            return f"{', '.join(outputs)} = {kernel}({inputs[0]}, {inputs[1]})"
+            return f"{', '.join(outputs)} = {kernel}({', '.join(inputs)})"
         case "loss_gradient":
-            return f"{outputs[0]} = {kernel}'({inputs[0]}, {inputs[1]})"
+            return f"{outputs[0]} = {kernel}'({', '.join(inputs)})"
         case "input_gradient":
             slope = f" ∘ {kernel}'({inputs[2]})" if len(inputs) > 2 else ""
             return f"{outputs[0]} = {inputs[0]} {inputs[1]}ᵀ{slope}"

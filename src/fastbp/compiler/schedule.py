@@ -30,8 +30,31 @@ BY_ROWS = frozenset(
         "activation_gradient",
         "softmax_gradient",
         "sum_of_parts",
+        "add",
+        "multiply",
+        "copy_columns",
     }
 )
+# How an op takes the caller's whole array in the place of an input: (op, input) -> method. What is not here reads a
+# buffer, which a gather fills.
+BINDERS = {
+    ("affine", 0): "bind",
+    ("partial_affine", 0): "bind",
+    ("weight_gradient", 0): "bind",
+    ("activation", 0): "bind",
+    ("softmax", 0): "bind",
+    ("copy_columns", 0): "bind",
+    ("loss", 0): "bind",
+    ("loss_gradient", 0): "bind",
+    ("metric", 0): "bind",
+    ("loss", 1): "bind_target",
+    ("loss_gradient", 1): "bind_target",
+    ("metric", 1): "bind_target",
+    ("loss", 2): "bind_weight",
+    ("loss_gradient", 2): "bind_weight",
+}
+# Ops that can write to the caller's whole array.
+WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns"})
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -56,7 +79,8 @@ class Phase:
 def shared_by_rows(op: Op, batch: int, itemsize: int) -> bool:
     """Whether the threads share an op by rows of the batch, or else by parts of its output."""
     if op.name not in ("affine", "input_gradient"):
-        return op.name in BY_ROWS and not op.attrs.get("by_columns")
+        of_batch = op.outputs[0].kind != "gradient"  # a sum may be one of gradients of a parameter
+        return op.name in BY_ROWS and of_batch and not op.attrs.get("by_columns")
     weight = op.inputs[1]
     assert weight is not None
     return batch < SPLIT_ROWS or prod(weight.shape) * itemsize < SPLIT_WEIGHT_BYTES
@@ -185,12 +209,20 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
             return _rows.SumOfParts(inputs[0], outputs[0], kernel, alpha)
         case "activation":
             return _rows.Activation(inputs[0], outputs[0], kernel, alpha)
+        case "add" | "multiply":
+            return _rows.Merge(op.name, inputs[0], inputs[1], outputs[0], by_rows)
+        case "copy_columns":
+            start, into = attrs.get("start", 0), attrs.get("into", 0)
+            columns = min(inputs[0].shape[1], outputs[0].shape[1])
+            return _rows.Activation(
+                inputs[0][:, start : start + columns], outputs[0][:, into : into + columns], "linear"
+            )
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs)
+            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
         case "loss_gradient":
-            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0])
+            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
         case "metric" if kernel in _kernels.METRICS:
             return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
         case "metric":
@@ -211,6 +243,11 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "update":
             return _dense.ApplyUpdate(inputs[1], attrs["rule"])
     raise AssertionError(op.name)
+
+
+def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
+    """What a loss has beside prediction and target: weights of the rows, and its factor in the sum of losses."""
+    return {"weight": inputs[2] if len(inputs) > 2 else None, "scale": op.attrs["factor"]}
 
 
 # -- costs -------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ respect to a tensor is the tensor's name with a d in front. A0 is the batch, Y i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,12 +47,13 @@ class Op:
 class Tape:
     """Records ops in the order of their computation.
 
-    Layers call `parameter`, `affine`, `activation` and `softmax`; the adjoints call the rest.
+    Layers call the methods from `parameter` on; the adjoints call `emit`.
     """
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self._layer = 0
+        self._parameters: dict[Any, Tensor] = {}
 
     def emit(self, name: str, inputs: tuple[Tensor | None, ...], *outputs: Tensor, **attrs: Any) -> Tensor:
         """Append an op and return its first output."""
@@ -67,15 +68,17 @@ class Tape:
         return self.emit("gather", (), Tensor(name, shape), scale=scale, labels=labels)
 
     def parameter(self, variable: Any) -> Tensor:
-        """A parameter of the model; the layer that uses it gives it its name."""
-        return Tensor(variable.name, variable.shape, "parameter", variable)
+        """A parameter of the model, the same tensor for all who use it; the first layer that does gives it its name."""
+        if variable not in self._parameters:
+            self._parameters[variable] = Tensor("", variable.shape, "parameter", variable)
+        return self._parameters[variable]
 
     def affine(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
         """Z = X W + b."""
         self._layer += 1
-        w.name = f"W{self._layer}"
+        w.name = w.name or f"W{self._layer}"
         if b is not None:
-            b.name = f"b{self._layer}"
+            b.name = b.name or f"b{self._layer}"
         return self.emit("affine", (x, w, b), Tensor(f"Z{self._layer}", (w.shape[1],)))
 
     def activation(self, z: Tensor, kernel: str, alpha: float = 0.0) -> Tensor:
@@ -91,11 +94,38 @@ class Tape:
             self._layer += 1
         return Tensor(f"A{self._layer}", z.shape)
 
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """A = X + Y."""
+        return self.emit("add", (a, b), self._merged(a.shape))
+
+    def multiply(self, a: Tensor, b: Tensor) -> Tensor:
+        """A = X * Y, elementwise."""
+        return self.emit("multiply", (a, b), self._merged(a.shape))
+
+    def concatenate(self, parts: Sequence[Tensor]) -> Tensor:
+        """The columns of all parts, side by side."""
+        whole, at = self._merged((sum(part.shape[0] for part in parts),)), 0
+        for part in parts:
+            self.emit("copy_columns", (part,), whole, into=at)
+            at += part.shape[0]
+        return whole
+
+    def copy(self, x: Tensor) -> Tensor:
+        """The same numbers in a place of their own."""
+        return self.emit("copy_columns", (x,), Tensor(f"{x.name}'", x.shape), into=0)
+
+    def _merged(self, shape: tuple[int, ...]) -> Tensor:
+        self._layer += 1
+        return Tensor(f"A{self._layer}", shape)
+
     # -- what the model's loss and metrics record
 
-    def loss(self, prediction: Tensor, target: Tensor, kernel: str) -> Tensor:
-        """One loss for each row."""
-        return self.emit("loss", (prediction, target), Tensor("loss", (), "statistic"), kernel=kernel)
+    def loss(
+        self, prediction: Tensor, target: Tensor, kernel: str, weight: Tensor | None = None, factor: float = 1.0
+    ) -> Tensor:
+        """One loss for each row, times its weight; what is minimised is the sum of all losses times their factors."""
+        inputs = (prediction, target) if weight is None else (prediction, target, weight)
+        return self.emit("loss", inputs, Tensor("loss", (), "statistic"), kernel=kernel, factor=factor)
 
     def metric(self, name: str, prediction: Tensor, target: Tensor, kernel: str) -> Tensor:
         """One number for each row, of which the metric is the mean."""
@@ -113,4 +143,5 @@ def like(tensor: Tensor) -> Tensor:
     return Tensor(f"d{tensor.name}", tensor.shape, kind, tensor.variable)
 
 
-AdjointRule = Callable[[Tape, Op, Tensor | None], dict[Tensor, Tensor]]
+# Tape, op, gradient of its output, and whether a tensor's gradient is asked for -> gradients of inputs
+AdjointRule = Callable[[Tape, Op, Tensor, Callable[[Tensor], bool]], dict[Tensor, Tensor]]

@@ -4,6 +4,20 @@ from fastbp.layers.activation import Activation
 from fastbp.layers.base import Layer
 from fastbp.layers.dense import Dense
 from fastbp.layers.input import Input
+from fastbp.layers.merge import Add, Concatenate, Multiply
+from fastbp.layers.residual import Residual
+from fastbp.layers.symbol import Symbol
 from fastbp.layers.variable import Variable
 
-__all__ = ["Activation", "Dense", "Input", "Layer", "Variable"]
+__all__ = [
+    "Activation",
+    "Add",
+    "Concatenate",
+    "Dense",
+    "Input",
+    "Layer",
+    "Multiply",
+    "Residual",
+    "Symbol",
+    "Variable",
+]

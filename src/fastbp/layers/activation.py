@@ -38,8 +38,9 @@ class Activation(Layer):
         super().__init__(name, dtype, input_shape)
         self.activation = activations.get(activation)
 
-    def record(self, tape: Any, x: Any) -> Any:
+    def record(self, tape: Any, *inputs: Any) -> Any:
         """Write f(x)."""
+        (x,) = inputs
         return self.activation.record(tape, x)
 
     def get_config(self) -> dict[str, Any]:

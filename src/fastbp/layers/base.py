@@ -1,5 +1,7 @@
 """Floor 2. The base of all layers: a name, weights, and what to write to the tape."""
 
+from __future__ import annotations
+
 import copy
 import itertools
 import operator
@@ -11,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from fastbp import config
+from fastbp.layers.symbol import Node, Symbol
 from fastbp.layers.variable import Variable, assign
-from fastbp.utils import check_count
+from fastbp.utils import check_count, check_flag
 
 _counters: defaultdict[str, Any] = defaultdict(itertools.count)
 
@@ -24,22 +27,38 @@ def unique_name(cls: type) -> str:
     return f"{stem}_{number}" if number else stem
 
 
-def check_shape(shape: object) -> tuple[int]:
-    """The shape of a row: (columns,), also when only a number is given."""
+def check_shape(shape: object) -> tuple[int, ...]:
+    """The shape of a row: (columns,), also when only a number is given, or more axes."""
     try:
-        sizes = (operator.index(shape),)  # type: ignore[arg-type]
+        sizes: tuple[Any, ...] = (operator.index(shape),)  # type: ignore[arg-type]
     except TypeError:
-        sizes = tuple(shape) if isinstance(shape, Iterable) else ()
-    if len(sizes) != 1:
-        raise ValueError(f"expected the shape of a row as (columns,), such as (784,), got {shape!r}")
-    return (check_count("columns of a row", sizes[0], 1),)
+        sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else ()
+    if not sizes:
+        raise ValueError(f"expected the shape of a row, such as (784,) or (28, 28), got {shape!r}")
+    return tuple(check_count("columns of a row" if len(sizes) == 1 else "axes of a row", size, 1) for size in sizes)
+
+
+def one_axis(layer: Layer, shape: tuple[int, ...]) -> int:
+    """The columns of rows of one axis.
+
+    Raises
+    ------
+    ValueError
+        If they have more.
+    """
+    if len(shape) != 1:
+        raise ValueError(
+            f"expected rows of one axis for {layer.name}, got rows of shape {shape}: put a Flatten before it"
+        )
+    return shape[0]
 
 
 class Layer:
     """Base of all layers.
 
     A subclass says what weights it needs (`variables`), what shape comes out (`compute_output_shape`) and which ops
-    compute it (`record`).
+    compute it (`record`). Called on a symbol, an `Input` or what another layer returned, a layer returns the symbol of
+    its output; models are made of such symbols.
 
     Parameters
     ----------
@@ -53,41 +72,93 @@ class Layer:
     Attributes
     ----------
     weights : list of Variable
-        Empty until the layer is part of a built model.
+        Empty until the layer's input shape is known; they have values once it is part of a model.
     """
+
+    merges = False  # whether it is called on several symbols
 
     def __init__(self, name: str | None = None, dtype: object = None, input_shape: object = None) -> None:
         if name is not None and not (isinstance(name, str) and name):
             raise ValueError(f"expected name as a string that is not empty, got {name!r}")
         self.name = name or unique_name(type(self))
         self.dtype = None if dtype is None else config.real_type(dtype)
-        self.input_shape = None if input_shape is None else check_shape(input_shape)
-        self.output_shape: tuple[int] | None = None
+        self.input_shape: Any = None if input_shape is None else check_shape(input_shape)
+        self.output_shape: tuple[int, ...] | None = None
         self.weights: list[Variable] = []
+        self._trainable = True
+        self._built_for: tuple[tuple[int, ...], ...] = ()  # shapes of rows that come in
+        self._calls: list[Node] = []
 
     @property
     def built(self) -> bool:
         """Whether the shapes are known and the weights are there."""
         return self.output_shape is not None
 
-    def build(self, input_shape: tuple[int]) -> None:
-        """Fix the shapes and make the variables, still without values."""
-        self.output_shape = self.compute_output_shape(input_shape)
-        self.weights = self.variables(input_shape)
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; a model takes note of it in `compile`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = check_flag("trainable", value)
+        for variable in self.weights:
+            variable.trainable = variable.learned and self._trainable
+
+    def __call__(self, inputs: Any) -> Symbol:
+        """The symbol of what comes out where this comes in.
+
+        Parameters
+        ----------
+        inputs : Symbol or Input; for layers that merge, a sequence of them
+
+        Raises
+        ------
+        TypeError
+            If these are no symbols.
+        ValueError
+            If the layer cannot take their shapes, or was built for others.
+        """
+        symbols = as_symbols(self, inputs)
+        shapes = tuple(symbol.shape for symbol in symbols)
+        self.build(*shapes)
+        self._calls.append(Node(self, symbols))
+        return self._calls[-1].output
+
+    @property
+    def output(self) -> Symbol:
+        """The symbol of what comes out, of a layer that was called once."""
+        if len(self._calls) != 1:
+            raise ValueError(f"expected a layer that was called once, got {len(self._calls)} calls of {self!r}")
+        return self._calls[0].output
+
+    def build(self, *input_shapes: tuple[int, ...]) -> None:
+        """Fix the shapes and make the variables, still without values; nothing if that was done for these shapes."""
+        if self.built and input_shapes == self._built_for:
+            return
+        known = self._built_for or ((self.input_shape,) if self.input_shape else ())
+        if known and input_shapes != known:
+            expected, got = (shapes[0] if len(shapes) == 1 else shapes for shapes in (known, input_shapes))
+            raise ValueError(f"expected rows of shape {expected} for {self!r}, got {got}")
+        output_shape = self.compute_output_shape(*input_shapes)
+        self.weights = self.variables(*input_shapes)
+        self._built_for, self.output_shape = input_shapes, output_shape
+        self.trainable = self._trainable
 
     def unbuild(self) -> None:
         """Undo `build`."""
-        self.output_shape, self.weights = None, []
+        self.output_shape, self.weights, self._built_for, self._calls = None, [], (), []
 
-    def compute_output_shape(self, input_shape: tuple[int]) -> tuple[int]:
-        """Shape of a row that comes out."""
-        return input_shape
+    def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
+        """Shape of a row that comes out where rows of this shape come in, or of these where the layer merges."""
+        (shape,) = input_shapes
+        return tuple(shape)
 
-    def variables(self, input_shape: tuple[int]) -> list[Variable]:
-        """New variables for rows of this shape."""
+    def variables(self, *input_shapes: Any) -> list[Variable]:
+        """New variables for rows of this shape, or of these where the layer merges."""
         return []
 
-    def record(self, tape: Any, x: Any) -> Any:
+    def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the layer's ops to a tape; returns the tensor that comes out."""
         raise NotImplementedError
 
@@ -105,14 +176,32 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """The layer's options, as its constructor takes them."""
-        return {"name": self.name, "dtype": None if self.dtype is None else self.dtype.name}
+        options: dict[str, Any] = {"name": self.name, "dtype": None if self.dtype is None else self.dtype.name}
+        return options if self.trainable else {**options, "trainable": False}
 
     def clone(self, dtype: object = None) -> Self:
         """A layer of the same name and options without weights, in another dtype if one is given."""
         twin = copy.copy(self)
-        twin.unbuild()
+        Layer.unbuild(twin)  # of the copy alone: what it has of the original is not its own yet
         twin.dtype = self.dtype if dtype is None else config.real_type(dtype)
         return twin
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+def as_symbols(layer: Layer, inputs: Any) -> tuple[Symbol, ...]:
+    """The symbols that a layer is called on: one, or several if it merges."""
+    given = tuple(inputs) if layer.merges and isinstance(inputs, (list, tuple)) else (inputs,)
+    symbols = tuple(as_symbol(item) for item in given)
+    if layer.merges and len(symbols) < 2:
+        raise ValueError(f"expected a list of two symbols or more for {layer!r}, got {inputs!r}")
+    return symbols
+
+
+def as_symbol(given: Any) -> Symbol:
+    """A symbol itself, or that of an Input."""
+    found = getattr(given, "symbol", given)
+    if not isinstance(found, Symbol):
+        raise TypeError(f"expected a symbol, such as Input((784,)) or what a layer returned, got {given!r}")
+    return found

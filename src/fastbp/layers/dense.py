@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastbp import activations, initializers
-from fastbp.layers.base import Layer
+from fastbp.layers.base import Layer, one_axis
 from fastbp.layers.variable import Variable
 from fastbp.utils import check_count, check_flag
 
@@ -55,18 +55,21 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         super().__init__(name, dtype, input_shape)
 
-    def compute_output_shape(self, input_shape: tuple[int]) -> tuple[int]:
+    def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
         """(units,)."""
+        one_axis(self, *input_shapes)
         return (self.units,)
 
-    def variables(self, input_shape: tuple[int]) -> list[Variable]:
+    def variables(self, *input_shapes: Any) -> list[Variable]:
         """W, and b if there is one."""
-        kernel = Variable("kernel", f"{self.name}/kernel", (*input_shape, self.units), self.kernel_initializer)
+        shape = (one_axis(self, *input_shapes), self.units)
+        kernel = Variable("kernel", f"{self.name}/kernel", shape, self.kernel_initializer)
         bias = Variable("bias", f"{self.name}/bias", (self.units,), self.bias_initializer)
         return [kernel, bias] if self.use_bias else [kernel]
 
-    def record(self, tape: Any, x: Any) -> Any:
+    def record(self, tape: Any, *inputs: Any) -> Any:
         """Write x W + b and its activation."""
+        (x,) = inputs
         kernel, *bias = [tape.parameter(variable) for variable in self.weights]
         return self.activation.record(tape, tape.affine(x, kernel, bias[0] if bias else None))
 

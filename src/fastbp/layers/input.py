@@ -1,18 +1,24 @@
 """Floor 2. Input: what a row of data looks like, and the factor it is multiplied by on its way in."""
 
-from typing import Any
+from typing import Any, Self
 
 from fastbp.layers.base import Layer, check_shape
+from fastbp.layers.symbol import Node
 from fastbp.utils import check_number
 
 
 class Input(Layer):
-    """Shape of the data's rows.
+    """Shape of the data's rows, and in a graph of layers the symbol of them.
+
+    Attributes
+    ----------
+    symbol : Symbol
+        What layers are called on; they take the Input itself too.
 
     Parameters
     ----------
     shape : tuple of int or int
-        (columns,).
+        (columns,), or more axes.
     scale : float
         Factor for every value, applied as a batch is gathered: with 1/255, pixels stay uint8 in memory.
     dtype : {"float32", "float64"}, optional
@@ -22,7 +28,7 @@ class Input(Layer):
     Raises
     ------
     ValueError
-        If the shape is not one positive whole number, or the scale is not finite.
+        If the shape has a number that is not positive and whole, or the scale is not finite.
 
     Examples
     --------
@@ -36,10 +42,12 @@ class Input(Layer):
     def __init__(self, shape: object, scale: float = 1.0, dtype: object = None, name: str | None = None) -> None:
         super().__init__(name, dtype, check_shape(shape))
         self.scale = check_number("scale", scale)
+        self.build(self.input_shape)
+        self.symbol = Node(self, ()).output
 
-    def record(self, tape: Any, x: Any) -> Any:
-        """Nothing: the gather of a batch applies the scale."""
-        return x
+    def clone(self, dtype: object = None) -> Self:
+        """An input of the same name and options, in another dtype if one is given."""
+        return type(self)(self.input_shape, self.scale, self.dtype if dtype is None else dtype, self.name)
 
     def get_config(self) -> dict[str, Any]:
         """The layer's options, as its constructor takes them."""

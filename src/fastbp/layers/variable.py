@@ -1,5 +1,7 @@
 """Floor 2. Variables: the named arrays of a layer, all of a model's in one flat aligned buffer."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -25,18 +27,27 @@ class Variable:
         With the layer's name: "dense/kernel".
     shape : tuple of int
     initializer : Initializer
+    learned : bool
+        False for what training does not learn, such as moving averages.
     offset : int
         First element in the model's flat buffer.
     value : ndarray or None
         View of the flat buffer, once the layer is part of a built model.
+    storage : Storage or None
+        Where the value lies.
+    trainable : bool
+        Whether training changes it by its gradient.
     """
 
     name: str
     path: str
     shape: tuple[int, ...]
     initializer: Initializer
+    learned: bool = True
     offset: int = 0
     value: np.ndarray | None = None
+    storage: Storage | None = None
+    trainable: bool = True
 
     @property
     def size(self) -> int:
@@ -53,11 +64,39 @@ class Variable:
         return f"<Variable {self.path} {self.shape}>"
 
 
-def allocate(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
-    """Put the variables into a new flat buffer: those with a value keep it, the others draw their first one.
+@dataclass(eq=False)
+class Storage:
+    """A flat buffer with the values of variables.
 
-    If anything fails, no variable has changed.
+    Attributes
+    ----------
+    array : ndarray, shape (size,)
+    stale : bool
+        Whether some have moved to another one since: whoever computes here has to look again.
     """
+
+    array: np.ndarray
+    stale: bool = False
+
+
+def store(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Generator) -> Storage:
+    """The storage that has all of the variables: the one they are in, or a new one.
+
+    There, those with a value keep it and the others draw their first one. If anything fails, no variable has changed.
+    """
+    homes = {variable.storage for variable in variables}
+    if len(homes) == 1 and (home := homes.pop()) is not None and not home.stale:
+        return home
+    storage = Storage(allocate(variables, dtype, rng))
+    for variable in variables:
+        if variable.storage is not None:
+            variable.storage.stale = True
+        variable.storage = storage
+    return storage
+
+
+def allocate(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
+    """Put the variables into a new flat buffer."""
     line = LINE // dtype.itemsize
     offsets, size = [], 0
     for variable in variables:

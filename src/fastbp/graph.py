@@ -1,0 +1,81 @@
+"""Floor 3. Graphs: the calls of layers that lead from a model's inputs to its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fastbp.layers import Input, Layer, Symbol
+from fastbp.layers.base import as_symbol
+from fastbp.layers.symbol import Node
+
+
+class Graph(NamedTuple):
+    """Symbols that come in and go out, and the calls between them, each behind those that it reads."""
+
+    inputs: tuple[Symbol, ...]
+    outputs: tuple[Symbol, ...]
+    nodes: tuple[Node, ...]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that are called, each once, without the inputs."""
+        return list(dict.fromkeys(node.layer for node in self.nodes))
+
+    def replay(self, inputs: Sequence[Symbol], stand_ins: Mapping[Layer, Layer] | None = None) -> list[Symbol]:
+        """Call the layers again, or others in their place, on other inputs; returns the outputs."""
+        found = dict(zip(self.inputs, inputs, strict=True))
+        for node in self.nodes:
+            read = [found[symbol] for symbol in node.inputs]
+            layer = stand_ins[node.layer] if stand_ins else node.layer
+            found[node.output] = layer(read if node.layer.merges else read[0])
+        return [found[symbol] for symbol in self.outputs]
+
+    def clone(self, dtype: object = None) -> Graph:
+        """The same graph of layers without weights, in another dtype if one is given."""
+        inputs = [symbol.node.layer.clone(dtype) for symbol in self.inputs]
+        twins = {layer: layer.clone(dtype) for layer in self.layers}
+        symbols = [each.symbol for each in inputs]
+        return trace(symbols, self.replay(symbols, twins))
+
+
+def trace(inputs: Any, outputs: Any) -> Graph:
+    """The graph between some inputs and outputs.
+
+    Raises
+    ------
+    TypeError
+        If these are no symbols.
+    ValueError
+        If an output depends on an input that is not named, or an input leads to no output.
+    """
+    first, last = as_symbols("inputs", inputs), as_symbols("outputs", outputs)
+    nodes: set[Node] = set()
+    met: set[Symbol] = set()
+    pending = list(last)
+    while pending:
+        symbol = pending.pop()
+        if symbol in met:
+            continue
+        met.add(symbol)
+        if symbol in first:
+            continue
+        if isinstance(symbol.node.layer, Input):
+            raise ValueError(f"expected every Input behind the outputs among the inputs, got none for {symbol.name!r}")
+        nodes.add(symbol.node)
+        pending.extend(symbol.node.inputs)
+    unread = [symbol.name for symbol in first if symbol not in met]
+    if unread:
+        raise ValueError(f"expected every input to lead to an output, got {', '.join(unread)}, which lead to none")
+    return Graph(first, last, tuple(sorted(nodes, key=lambda node: node.number)))
+
+
+def as_symbols(name: str, given: Any) -> tuple[Symbol, ...]:
+    """One symbol or several, all different where they are inputs."""
+    items = list(given.values()) if isinstance(given, dict) else given
+    symbols = tuple(as_symbol(item) for item in (items if isinstance(items, (list, tuple)) else [items]))
+    if not symbols:
+        raise ValueError(f"expected at least one of {name}, got none")
+    if name == "inputs" and len(set(symbols)) < len(symbols):
+        raise ValueError(f"expected different inputs, got {', '.join(symbol.name for symbol in symbols)}")
+    return symbols

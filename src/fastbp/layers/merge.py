@@ -1,0 +1,101 @@
+"""Floor 2. Layers that make one tensor of several: their sum, their product, or one beside the other."""
+
+from functools import reduce
+from typing import Any
+
+from fastbp.layers.base import Layer, one_axis
+
+
+class _Elementwise(Layer):
+    merges = True
+
+    def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
+        """The one shape that all have."""
+        if len(set(input_shapes)) != 1:
+            raise ValueError(f"expected rows of one shape for {self!r}, got {', '.join(map(str, input_shapes))}")
+        return tuple(input_shapes[0])
+
+
+class Add(_Elementwise):
+    """x + y + ..., elementwise.
+
+    Parameters
+    ----------
+    name, dtype
+        As for every layer.
+
+    Raises
+    ------
+    ValueError
+        When it is called on fewer than two symbols, or on symbols of different shapes.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> x = fb.Input((3,))
+    >>> fb.layers.Add()([x, fb.Dense(3)(x)]).shape
+    (3,)
+    """
+
+    def record(self, tape: Any, *inputs: Any) -> Any:
+        """Write the sums, from left to right."""
+        return reduce(tape.add, inputs)
+
+
+class Multiply(_Elementwise):
+    """x * y * ..., elementwise.
+
+    Parameters
+    ----------
+    name, dtype
+        As for every layer.
+
+    Raises
+    ------
+    ValueError
+        When it is called on fewer than two symbols, or on symbols of different shapes.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> x = fb.Input((2,))
+    >>> square = fb.Model(x, fb.layers.Multiply()([x, x]))
+    >>> square.predict(np.array([[2.0, 3.0]]))
+    array([[4., 9.]], dtype=float32)
+    """
+
+    def record(self, tape: Any, *inputs: Any) -> Any:
+        """Write the products, from left to right."""
+        return reduce(tape.multiply, inputs)
+
+
+class Concatenate(Layer):
+    """The columns of all, side by side.
+
+    Parameters
+    ----------
+    name, dtype
+        As for every layer.
+
+    Raises
+    ------
+    ValueError
+        When it is called on fewer than two symbols, or their rows have several axes.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> x, y = fb.Input((2,)), fb.Input((1,))
+    >>> fb.Model([x, y], fb.layers.Concatenate()([x, y])).predict([np.ones((1, 2)), np.zeros((1, 1))])
+    array([[1., 1., 0.]], dtype=float32)
+    """
+
+    merges = True
+
+    def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
+        """All columns."""
+        return (sum(one_axis(self, shape) for shape in input_shapes),)
+
+    def record(self, tape: Any, *inputs: Any) -> Any:
+        """Copy each to its columns."""
+        return tape.concatenate(inputs)

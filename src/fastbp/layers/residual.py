@@ -1,0 +1,96 @@
+"""Floor 2. Residual: layers, and what came into them added to what comes out."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from fastbp.layers.base import Layer
+from fastbp.layers.dense import Dense
+from fastbp.layers.variable import Variable
+
+
+class Residual(Layer):
+    """x + f(x), where f is some layers in a row (He et al. 2016).
+
+    Where f changes the number of columns, x goes through a linear `Dense` without a bias before it is added.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        f.
+    name, dtype, input_shape
+        As for every layer.
+
+    Raises
+    ------
+    TypeError
+        If one is not a layer.
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> import fastbp as fb
+    >>> block = fb.layers.Residual([fb.Dense(32, "relu"), fb.Dense(16)])
+    >>> fb.Sequential([fb.Input((16,)), block]).count_params()
+    1072
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], name: str | None = None, dtype: object = None, input_shape: object = None
+    ) -> None:
+        super().__init__(name, dtype, input_shape)
+        self.layers = list(layers)
+        for layer in self.layers:
+            if not isinstance(layer, Layer) or layer.merges:
+                raise TypeError(f"expected layers of one input in {self!r}, got {layer!r}")
+        if not self.layers:
+            raise ValueError(f"expected at least one layer in {self!r}, got none")
+        self._projection: Dense | None = None
+
+    def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
+        """The shape that comes out of the last layer."""
+        (shape,) = input_shapes
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+        return tuple(shape)
+
+    def variables(self, *input_shapes: Any) -> list[Variable]:
+        """Those of all layers, and of the projection if there is one."""
+        (first,) = (shape,) = input_shapes
+        for layer in self.layers:
+            layer.build(shape)
+            assert layer.output_shape is not None
+            shape = layer.output_shape
+        if shape != first:
+            self._projection = Dense(shape[0], use_bias=False, name=f"{self.name}_projection")
+            self._projection.build(first)
+        return [variable for layer in self._parts() for variable in layer.weights]
+
+    def _parts(self) -> list[Layer]:
+        return [*self.layers, *([self._projection] if self._projection else [])]
+
+    def unbuild(self) -> None:
+        """Undo `build`, of the layers too."""
+        super().unbuild()
+        for layer in self.layers:
+            layer.unbuild()
+        self._projection = None
+
+    def record(self, tape: Any, *inputs: Any) -> Any:
+        """Write the layers one after another, and the sum."""
+        (x,) = (y,) = inputs
+        for layer in self.layers:
+            y = layer.record(tape, y)
+        return tape.add(self._projection.record(tape, x) if self._projection else x, y)
+
+    def clone(self, dtype: object = None) -> Self:
+        """A layer of the same name and options without weights, in another dtype if one is given."""
+        twin = super().clone(dtype)
+        twin.layers = [layer.clone(dtype) for layer in self.layers]
+        twin._projection = None
+        return twin
+
+    def get_config(self) -> dict[str, Any]:
+        """The layer's options, as its constructor takes them; of each layer its class and options."""
+        layers = [{"class": type(layer).__name__, "config": layer.get_config()} for layer in self.layers]
+        return {**super().get_config(), "layers": layers}

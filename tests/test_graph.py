@@ -1,0 +1,254 @@
+"""Graphs of layers: branches, merges, shared layers, several inputs and outputs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastbp as fb
+from fastbp.layers import Add, Concatenate, Multiply, Residual
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(33, 5)), RNG.normal(size=(33, 3))
+LABELS = RNG.integers(0, 3, 33)
+
+
+def two_inputs():
+    a, b = fb.Input((5,), name="a"), fb.Input((3,), name="b")
+    shared = fb.Dense(4, "tanh", name="shared")
+    left, right = shared(a), shared(fb.Dense(5, name="widen")(b))
+    merged = Concatenate(name="both")([Add()([left, right]), Multiply()([left, right]), b])
+    first = fb.Dense(3, "softmax", name="classes")(merged)
+    second = fb.Dense(2, name="numbers")(Residual([fb.Dense(11, "relu"), fb.Dense(11)])(merged))
+    return fb.Model([a, b], [first, second])
+
+
+def reference(model, a, b):
+    w = {layer.name: [v.astype("f8") for v in layer.get_weights()] for layer in model.layers if layer.weights}
+    left = np.tanh(a @ w["shared"][0] + w["shared"][1])
+    right = np.tanh((b @ w["widen"][0] + w["widen"][1]) @ w["shared"][0] + w["shared"][1])
+    merged = np.concatenate([left + right, left * right, b], axis=1)
+    z = merged @ w["classes"][0] + w["classes"][1]
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    (residual,) = (weights for name, weights in w.items() if name.startswith("residual"))
+    inner = np.maximum(merged @ residual[0] + residual[1], 0) @ residual[2] + residual[3]
+    return e / e.sum(axis=1, keepdims=True), (merged + inner) @ w["numbers"][0] + w["numbers"][1]
+
+
+def test_a_graph_computes_what_its_formula_says():
+    model = two_inputs()
+    first, second = model.predict([X, Y])
+    want = reference(model, X, Y)
+    np.testing.assert_allclose(first, want[0], atol=1e-5)
+    np.testing.assert_allclose(second, want[1], atol=1e-5)
+    by_name = model.predict({"b": Y, "a": X})
+    np.testing.assert_array_equal(by_name[0], first)
+
+
+def test_gradients_of_a_graph_agree_with_central_differences():
+    model = two_inputs()
+    model.compile("sgd", ["sparse_categorical_crossentropy", "mse"], loss_weights=[0.3, 2.0])
+    report = fb.testing.check_gradients(model, [X, Y], [LABELS, Y[:, :2]])
+    assert report.ok, report
+    assert report.checked > 100
+
+
+def test_the_loss_is_the_weighted_sum_and_each_is_reported():
+    model = two_inputs()
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"], [["accuracy"], ["mae"]], [0.3, 2.0])
+    logs = model.evaluate([X, Y], [LABELS, Y[:, :2]], return_dict=True)
+    assert list(logs) == ["loss", "classes_loss", "numbers_loss", "classes_accuracy", "numbers_mae"]
+    assert list(logs) == model.metric_names
+    assert logs["loss"] == pytest.approx(0.3 * logs["classes_loss"] + 2 * logs["numbers_loss"])
+    history = model.fit([X, Y], [LABELS, Y[:, :2]], epochs=30, batch_size=8, verbose=0)
+    assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]
+
+
+OPS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=9)
+
+
+def random_graph(plan):
+    """A graph that a list of (kind, where, where) describes; every tensor has four columns."""
+    x, other = fb.Input((4,)), fb.Input((4,))
+    tensors, shared = [x.symbol, other.symbol], fb.Dense(4, "sigmoid")
+    for kind, i, j in plan:
+        a, b = tensors[i % len(tensors)], tensors[j % len(tensors)]
+        tensors.append(
+            [
+                lambda a, b: Add()([a, b]),
+                lambda a, b: Multiply()([a, b]),
+                lambda a, b: fb.Dense(4, "tanh")(Concatenate()([a, b])),
+                lambda a, b: shared(a),
+                lambda a, b: fb.Dense(4, "gelu")(a),
+                lambda a, b: fb.Activation("softmax")(a),
+                lambda a, b: Residual([fb.Dense(6, "elu"), fb.Dense(4)])(a),
+            ][kind](a, b)
+        )
+    return fb.Model([x, other], fb.Dense(2)(Add()([*tensors, tensors[-1]])))
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(OPS)
+def test_gradients_of_random_graphs_agree_with_central_differences(plan):
+    fb.utils.set_random_seed(1)
+    model = random_graph(plan)
+    model.compile("sgd", "mse")
+    rng = np.random.default_rng(2)
+    report = fb.testing.check_gradients(model, [rng.normal(size=(7, 4)) for _ in range(2)], rng.normal(size=(7, 2)))
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_a_graph_gives_the_same_bits_on_any_number_of_threads(threads):
+    def train():
+        fb.utils.set_random_seed(3)
+        a, b = fb.Input((200,)), fb.Input((100,))
+        hidden = fb.Dense(256, "relu")
+        both = Concatenate()([hidden(a), fb.Dense(256, "tanh")(b)])
+        model = fb.Model([a, b], fb.Dense(3, "softmax")(Residual([fb.Dense(512, "relu"), fb.Dense(512)])(both)))
+        model.compile("adam", "crossentropy")
+        rng = np.random.default_rng(0)
+        x = [rng.normal(size=(300, 200)), rng.normal(size=(300, 100))]
+        model.fit(x, rng.integers(0, 3, 300), epochs=2, batch_size=64, verbose=0)
+        return np.concatenate([w.ravel() for w in model.get_weights()])
+
+    before = fb.get_num_threads()
+    one = train()
+    try:
+        fb.set_num_threads(threads)
+        np.testing.assert_array_equal(train(), one)
+    finally:
+        fb.set_num_threads(before)
+
+
+def test_a_part_of_a_model_shares_its_weights():
+    x = fb.Input((5,))
+    hidden = fb.Dense(4, "relu")(x)
+    whole, part = fb.Model(x, fb.Dense(3)(hidden)), fb.Model(x, hidden)
+    whole.compile("sgd", "mse")
+    before = part.predict(X)
+    whole.fit(X, Y, epochs=3, verbose=0)
+    w, b = whole.layers[0].get_weights()
+    assert not np.array_equal(part.predict(X), before)
+    np.testing.assert_allclose(part.predict(X), np.maximum(X @ w + b, 0), rtol=1e-4, atol=1e-6)
+
+
+def test_a_trained_model_can_become_the_base_of_another_and_stays_usable():
+    base = fb.Sequential([fb.Input((5,)), fb.Dense(4, "relu")])
+    base.compile("sgd", "mse")
+    base.fit(X, np.zeros((33, 4)), verbose=0)
+    want = base.predict(X)
+    x = fb.Input((5,))
+    top = fb.Model(x, fb.Dense(3)(base(x)))
+    np.testing.assert_array_equal(base.predict(X), want)
+    base.layers[0].trainable = False
+    top.compile("adam", "mse")
+    top.fit(X, Y, epochs=2, verbose=0)
+    np.testing.assert_array_equal(base.predict(X), want)
+    assert len(top.trainable_weights) == 2
+    base.layers[0].trainable = True
+    top.compile("adam", "mse")
+    top.fit(X, Y, epochs=2, verbose=0)
+    assert not np.array_equal(base.predict(X), want)
+
+
+def test_layers_inside_a_model_can_be_looked_at():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(4, "relu"), fb.Dense(3)])
+    inner = fb.Model(model.inputs, model.layers[0].output)
+    w, b = model.layers[0].get_weights()
+    np.testing.assert_allclose(inner.predict(X), np.maximum(X @ w + b, 0), atol=1e-5)
+
+
+def test_models_stand_among_the_layers_of_a_sequential():
+    encoder = fb.Sequential([fb.Dense(4, "tanh"), fb.Dense(2)])
+    model = fb.Sequential([fb.Input((5,)), encoder, fb.Dense(5)])
+    model.compile("adam", "mse")
+    model.fit(X, X, epochs=2, verbose=0)
+    assert len(model.layers) == 3
+    np.testing.assert_allclose(encoder.predict(X) @ model.layers[-1].get_weights()[0], model.predict(X), atol=0.1)
+
+
+def test_weights_of_rows_and_classes_scale_losses_and_gradients():
+    weights = RNG.uniform(0, 2, 33)
+
+    def made():
+        fb.utils.set_random_seed(0)
+        model = fb.Sequential([fb.Input((5,), dtype="float64"), fb.Dense(3, "softmax")])
+        model.compile("sgd", "crossentropy")
+        return model
+
+    plain, weighted = made(), made()
+    p = plain.predict(X)
+    losses = -np.log(p[np.arange(33), LABELS])
+    assert plain.evaluate(X, LABELS, sample_weight=weights) == pytest.approx((weights * losses).mean())
+    of_class = {0: 0.5, 2: 3.0}
+    both = weights * np.array([0.5, 1.0, 3.0])[LABELS]
+    plain.fit(X, LABELS, sample_weight=both, batch_size=33, shuffle=False, verbose=0)
+    weighted.fit(X, LABELS, sample_weight=weights, class_weight=of_class, batch_size=33, shuffle=False, verbose=0)
+    dz = (p - np.eye(3)[LABELS]) * both[:, None] / 33
+    np.testing.assert_allclose(plain.get_weights()[0], made().get_weights()[0] - 0.01 * X.T @ dz)
+    np.testing.assert_array_equal(plain.get_weights()[0], weighted.get_weights()[0])
+    doubled = made()
+    doubled.fit(np.repeat(X, 2, axis=0), np.repeat(LABELS, 2), batch_size=66, shuffle=False, verbose=0)
+    again = made()
+    again.fit(X, LABELS, sample_weight=np.ones(33), batch_size=33, shuffle=False, verbose=0)
+    np.testing.assert_allclose(doubled.get_weights()[0], again.get_weights()[0])
+
+
+def test_frozen_layers_do_not_change_and_count_as_such(capsys):
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(4, "relu"), fb.Dense(3)])
+    model.layers[0].trainable = False
+    model.compile("adam", "mse")
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    after = model.get_weights()
+    np.testing.assert_array_equal(before[0], after[0])
+    assert not np.array_equal(before[2], after[2])
+    model.summary()
+    assert "Non-trainable params: 24" in capsys.readouterr().out
+
+
+BAD = {
+    "an Input that is not named": (
+        lambda x, y: fb.Model(x, Add()([fb.Dense(3)(x), fb.Dense(3)(y)])),
+        ValueError,
+        "every Input behind the outputs",
+    ),
+    "an input that leads nowhere": (lambda x, y: fb.Model([x, y], fb.Dense(3)(x)), ValueError, "lead to none"),
+    "the same input twice": (lambda x, y: fb.Model([x, x], fb.Dense(3)(x)), ValueError, "different inputs"),
+    "shapes that do not fit": (lambda x, y: Add()([x, y]), ValueError, r"one shape.*\(5,\), \(3,\)"),
+    "one symbol to merge": (lambda x, y: Add()([x]), ValueError, "two symbols or more"),
+    "an array for a symbol": (lambda x, y: fb.Dense(3)(np.ones((2, 5))), TypeError, "expected a symbol"),
+    "a layer used on two widths": (
+        lambda x, y: [layer := fb.Dense(2), layer(x), layer(y)],
+        ValueError,
+        r"shape \(5,\).*got \(3,\)",
+    ),
+    "no output": (lambda x, y: fb.Model(x, []), ValueError, "at least one of outputs"),
+    "a merge in a row": (lambda x, y: fb.Sequential([x, Add()]), ValueError, "use Model"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_graphs_are_refused(case):
+    make, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        make(fb.Input((5,)), fb.Input((3,)))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (X, [LABELS, Y], "x as a sequence of 2, for a, b"),
+        ([X], [LABELS, Y], "expected 2 of x"),
+        ([X, Y[:5]], [LABELS, Y[:, :2]], "as many rows for each input, got 33, 5"),
+        ({"a": X, "c": Y}, [LABELS, Y[:, :2]], "x for a, b, got a, c"),
+        ([X, Y], [LABELS], "expected 2 of y"),
+        ([X, X], [LABELS, Y[:, :2]], "expected x with 3 columns"),
+    ],
+)
+def test_wrong_data_for_several_inputs_and_outputs_are_refused(x, y, message):
+    model = two_inputs()
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
+    with pytest.raises((TypeError, ValueError), match=message):
+        model.fit(x, y, verbose=0)
