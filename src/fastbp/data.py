@@ -110,7 +110,8 @@ def check_weights(
         weights = of_rows if weights is None else weights.reshape(rows) * of_rows
     if weights is None:
         return None
-    weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
+    with np.errstate(over="ignore"):  # what is too large for the type becomes infinite
+        weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
     if not (np.isfinite(weights).all() and weights.min() >= 0):
         raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {weights.min():g}")
     return weights

@@ -230,7 +230,7 @@ class Model(Compiled):
         shown = verbose and check_verbose(verbose)
         inputs: tuple[np.ndarray, ...]
         if len(self._columns) == 1 and type(x) is not dict:
-            inputs = (data.check_x(x, self._columns[0], self.dtype),)
+            inputs = (data.check_x(x, self._columns[0], self._dtype or self.dtype),)
         else:
             inputs = data.check_inputs(x, self.input_names, self._columns, self.dtype)
         rows = inputs[0].shape[0]
@@ -243,11 +243,9 @@ class Model(Compiled):
         trainer.predict(program, inputs, outs)
         if shown:
             write_results(rows, batch, perf_counter() - started, {})
-        shaped = [
-            out if len(symbol.shape) == 1 else out.reshape(rows, *symbol.shape)
-            for out, symbol in zip(outs, self._graph.outputs, strict=True)  # type: ignore[union-attr]
-        ]
-        return shaped if len(shaped) > 1 else shaped[0]
+        for number, shape in self._folded.items():
+            outs[number] = outs[number].reshape(rows, *shape)
+        return outs if len(outs) > 1 else outs[0]
 
     def gradients(self, x: Any, y: Any) -> dict[str, Any]:
         """Everything that one forward and one backward pass computes, by name.
