@@ -228,7 +228,7 @@ class Model(Compiled):
             Of the model's dtype; of several outputs a list of arrays.
         """
         shown = verbose and check_verbose(verbose)
-        inputs: tuple[np.ndarray, ...]
+        inputs: tuple[Any, ...]
         if len(self._columns) == 1 and type(x) is not dict:
             inputs = (data.check_x(x, self._columns[0], self._dtype or self.dtype),)
         else:

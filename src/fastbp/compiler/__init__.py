@@ -258,7 +258,7 @@ class Executable:
     def _fits(self, rows: np.ndarray) -> bool:
         """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
         strides = rows.strides
-        return len(strides) == 1 or (strides[1] == rows.itemsize and rows.dtype == self.dtype)
+        return len(strides) == 1 or (strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
