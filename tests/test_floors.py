@@ -23,8 +23,8 @@ ORDER = {
         layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.merge
         layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile
-        compiler.__init__ graph summary network tables data streams compiled callbacks trainer model sequential models testing
-        _config_report __init__""",
+        compiler.__init__ graph summary network tables data streams compiled callbacks trainer model sequential models
+        testing _config_report __init__""",
     4: """datasets._idx datasets.digits datasets.mnist datasets.moons datasets.__init__ datasets.files datasets.task
         plots cli __main__""",
 }

@@ -1,4 +1,4 @@
-"""Floor 3. Streams: rows that come in chunks, from files or generators, read ahead by a thread while the kernels work."""
+"""Floor 3. Streams: rows in chunks, from files or generators, read ahead by a thread while the kernels work."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Parquet(Stream):
         buffer: int = CHUNK_ROWS,
     ) -> None:
         try:
-            import pyarrow.dataset as files
+            import pyarrow.dataset as files  # type: ignore[import-untyped]
         except ImportError as error:
             raise ImportError("expected pyarrow to read Parquet files: pip install 'fastbp[data]'") from error
         paths = [Path(each) for each in (path if isinstance(path, (list, tuple)) else [path])]
