@@ -25,13 +25,13 @@ class Recorder(fb.callbacks.Callback):
     def __init__(self):
         self.events = []
 
-    def on_train_begin(self):
+    def on_train_begin(self, logs):
         self.events.append("train begin")
 
-    def on_train_end(self):
+    def on_train_end(self, logs):
         self.events.append("train end")
 
-    def on_epoch_begin(self, epoch):
+    def on_epoch_begin(self, epoch, logs):
         self.events.append(("begin", epoch))
 
     def on_epoch_end(self, epoch, logs):

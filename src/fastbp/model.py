@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastbp import data, trainer
-from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks, check_verbose, write_results
+from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks
+from fastbp.callbacks.progress import check_verbose, write_results
 from fastbp.compiled import Compiled
 from fastbp.layers import Layer
 from fastbp.utils import check_count, check_flag
@@ -105,7 +106,7 @@ class Sequential(Compiled):
         numbers = range(check_count("initial_epoch", initial_epoch, 0), last)
         shown = check_verbose(verbose)
         shuffled = check_flag("shuffle", shuffle)
-        listeners = [*([ProgressBar(shown)] if shown else []), *check_callbacks(callbacks)]
+        listeners = [*check_callbacks(callbacks), *([ProgressBar(shown)] if shown else [])]
         train, validation = self._check_rows(x, y), None
         if validation_data is not None:
             validation = self._check_rows(*data.check_pair("validation_data", validation_data), train.x.shape[1])
@@ -118,8 +119,9 @@ class Sequential(Compiled):
                 rows = train.x.shape[0]
                 batch = min(batch, rows)
                 params = {"epochs": last, "steps": -(-rows // batch), "verbose": shown}
-                calls = CallbackList([self.history, *listeners], self, params)
-                trainer.fit(self, train, validation, batch=batch, epochs=numbers, shuffle=shuffled, callbacks=calls)
+                self.history.set_params(params)
+                with CallbackList(listeners, self, params) as calls:
+                    trainer.fit(self, train, validation, batch=batch, epochs=numbers, shuffle=shuffled, callbacks=calls)
             return self.history
 
     def train_on_batch(self, x: Any, y: Any, return_dict: bool = False) -> Any:
@@ -145,13 +147,19 @@ class Sequential(Compiled):
             program.bind(rows.x, rows.y)
             program.reset()
             try:
-                trainer.update(program, self.optimizer, 0, count)
+                trainer.Updates(program, self.optimizer)(0, count)
             finally:
                 program.release()
             return as_results(trainer.means(program, self.metric_names, count), return_dict)
 
     def evaluate(
-        self, x: Any, y: Any, batch_size: int | None = None, verbose: int | str = 0, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        return_dict: bool = False,
+        callbacks: Callback | Sequence[Callback] | None = None,
     ) -> Any:
         """Loss and metrics over data.
 
@@ -164,23 +172,34 @@ class Sequential(Compiled):
         verbose : {0, 1, 2, "auto"}
             Other than 0: print a line.
         return_dict : bool
+        callbacks : Callback or sequence of Callback, optional
+            They hear of the beginning, the end and, if they want, each batch.
 
         Returns
         -------
         float, list of float, or dict
             The loss; [loss, metrics...] if there are metrics; by name with `return_dict`.
         """
+        listeners = check_callbacks(callbacks)
         shown, rows = check_verbose(verbose), self._check_rows(x, y)
         count = rows.x.shape[0]
         batch = trainer.inference_batch(count, batch_size)
         self._ready(rows)
         started = perf_counter()
-        results = trainer.evaluate(self, rows, batch, trainer.Pace())
+        params = {"epochs": 1, "steps": -(-count // batch), "verbose": shown}
+        with CallbackList(listeners, self, params) as calls:
+            results = trainer.evaluate(self, rows, batch, trainer.Pace(), calls)
         if shown:
             write_results(count, batch, perf_counter() - started, results)
         return as_results(results, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> np.ndarray:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        callbacks: Callback | Sequence[Callback] | None = None,
+    ) -> np.ndarray:
         """Outputs for rows of data.
 
         Parameters
@@ -191,6 +210,8 @@ class Sequential(Compiled):
             Rows computed at a time; it changes no bit of the result.
         verbose : {0, 1, 2, "auto"}
             Other than 0: print a line.
+        callbacks : Callback or sequence of Callback, optional
+            They hear of the beginning, the end and, if they want, each batch.
 
         Returns
         -------
@@ -206,7 +227,12 @@ class Sequential(Compiled):
         program = self.executable("predict", batch)
         out = np.empty((rows, program.columns), self._dtype)
         started = perf_counter() if shown else 0.0
-        trainer.predict(program, x, out)
+        if callbacks is None:
+            trainer.predict(program, x, out)
+        else:
+            params = {"epochs": 1, "steps": -(-rows // batch), "verbose": shown}
+            with CallbackList(check_callbacks(callbacks), self, params) as calls:
+                trainer.predict(program, x, out, calls)
         if shown:
             write_results(rows, batch, perf_counter() - started, {})
         return out

@@ -1,13 +1,13 @@
 """Floor 3. The loops: training, evaluation and prediction in chunks of steps.
 
 A chunk is as many steps as fill some 30 ms of native work: a part of an epoch, or several short ones. Between chunks
-Python handles signals and callbacks; inside one the GIL is free.
+Python handles signals and callbacks; inside one the GIL is free. If a callback wants to hear of each batch, a chunk is
+run batch by batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +20,7 @@ from fastbp.utils import check_count
 
 CHUNK_SECONDS = 0.03
 LARGEST_GROWTH = 16  # of a chunk over the one before: one quick measurement is not to be trusted
+MOST_AHEAD = 256  # steps whose rates are computed together
 
 
 class Pace:
@@ -34,26 +35,81 @@ class Pace:
         self.steps = max(1, min(fitting, LARGEST_GROWTH * steps))
 
 
+class Updates:
+    """Training steps over bound rows, counted by the optimizer.
+
+    Their rates are computed some steps ahead, since that costs more than a small step; anew when somebody has set the
+    learning rate.
+    """
+
+    def __init__(self, program: Any, optimizer: Optimizer) -> None:
+        self.program, self.optimizer = program, optimizer
+        self._ahead, self._first, self._learning_rate = np.empty((0, 4)), 0, optimizer.learning_rate
+
+    def __call__(self, first: int, end: int, laps: int = 1) -> None:
+        """Run the steps of these rows; they count also when Ctrl-C came meanwhile."""
+        done, steps = self.optimizer.iterations, laps * -(-(end - first) // self.program.batch)
+        rates = self._rates(done, steps)
+        try:
+            self.program.run(first, end - first, rates, laps)
+        finally:
+            self.optimizer.iterations = done + steps
+
+    def _rates(self, done: int, steps: int) -> np.ndarray:
+        at = done - self._first
+        known = at >= 0 and at + steps <= len(self._ahead)
+        if not known or self.optimizer.learning_rate != self._learning_rate:
+            ahead = max(steps, min(2 * len(self._ahead), MOST_AHEAD))
+            self._ahead, self._first, at = self.optimizer.steps(done, ahead), done, 0
+            self._learning_rate = self.optimizer.learning_rate
+        return self._ahead[at : at + steps]
+
+
 def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace) -> Iterator[int]:
-    """Call `run(first, end)` on whole steps until all rows are done; yields the steps done after each."""
-    total, done = -(-rows // batch), 0
-    while done < total:
-        steps = min(pace.steps, total - done)
+    """Call `run(first, end)` on whole steps until all rows are done; yields the rows done after each.
+
+    A run that was stopped returns the row it came to.
+    """
+    done = 0
+    while done < rows:
+        end = min(rows, done + pace.steps * batch)
         started = perf_counter()
-        run(done * batch, min(rows, (done + steps) * batch))
-        pace.measure(steps, perf_counter() - started)
-        done += steps
+        reached = run(done, end) or end
+        pace.measure(-(-(reached - done) // batch), perf_counter() - started)
+        done = reached
         yield done
 
 
-def update(program: Any, optimizer: Optimizer, first: int, end: int, laps: int = 1) -> None:
-    """Run training steps over bound rows and count them, also when Ctrl-C came meanwhile."""
-    done, steps = optimizer.iterations, laps * -(-(end - first) // program.batch)
-    rates = optimizer.steps(done, steps)
-    try:
-        program.run(first, end - first, rates, laps)
-    finally:
-        optimizer.iterations = done + steps
+def each_batch(
+    run: Callable[[int, int], Any],
+    batch: int,
+    callbacks: CallbackList,
+    what: str,
+    report: Callable[[int, int], dict[str, Any]],
+) -> Callable[[int, int], Any]:
+    """A `run` that goes batch by batch with their events, if anybody hears those; else `run` itself.
+
+    `report(first, end)` makes the logs of a batch. Training stops after the batch where `stop_training` was set.
+    """
+    begin, end = (callbacks.listeners(f"on_{what}_batch_{side}") for side in ("begin", "end"))
+    if not begin and not end:
+        return run
+    model, stops = callbacks.model, what == "train"
+
+    def run_batches(first: int, last: int) -> int:
+        for start in range(first, last, batch):
+            number, stop = start // batch, min(start + batch, last)
+            for hear in begin:
+                hear(number, {})
+            run(start, stop)
+            logs = report(start, stop) if end else {}
+            for hear in end:
+                hear(number, logs)
+            if stops and model.stop_training:
+                return stop
+        return last
+
+    return run_batches
 
 
 def means(program: Any, names: list[str], rows: int) -> Logs:
@@ -75,62 +131,67 @@ def fit(
     rows = train.x.shape[0]
     steps = -(-rows // batch)
     program = model.executable("train", batch, train.labels)
+    update = Updates(program, model.optimizer)
     pace, validation_pace = Pace(), Pace()
     together = validation is None and not callbacks.wants_epochs
     shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference but rounding
-    callbacks.call("on_train_begin")
-    try:
-        epoch = epochs.start
-        while epoch < epochs.stop:
-            laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together else 1
-            program.bind(train.x, train.y, draw_order(model, rows, laps) if shuffled else None)
-            program.reset(laps)
-            if laps > 1:
-                train_epochs(model, program, rows, epoch, laps, pace, callbacks)
-            else:
-                train_epoch(model, program, rows, epoch, pace, callbacks, validation, validation_pace)
-            epoch += laps
-            if model.stop_training:
-                break
-    finally:
-        program.release()
-        callbacks.call("on_train_end")
-        callbacks.release()
+    epoch = epochs.start
+    with callbacks.running("train") as last_logs:
+        try:
+            while epoch < epochs.stop and not model.stop_training:
+                laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together else 1
+                program.bind(train.x, train.y, draw_order(model, rows, laps) if shuffled else None)
+                program.reset(laps)
+                if laps > 1:
+                    train_epochs(model, update, rows, epoch, laps, pace)
+                else:
+                    logs = train_epoch(model, update, rows, epoch, pace, callbacks, validation, validation_pace)
+                    last_logs.update(logs)
+                epoch += laps
+        finally:
+            program.release()
 
 
 def train_epoch(
     model: Any,
-    program: Any,
+    update: Updates,
     rows: int,
     epoch: int,
     pace: Pace,
     callbacks: CallbackList,
     validation: Rows | None,
     validation_pace: Pace,
-) -> None:
-    """One epoch over bound rows, in chunks, and its validation."""
-    callbacks.call("on_epoch_begin", epoch)
-    for steps in run_chunks(partial(update, program, model.optimizer), rows, program.batch, pace):
-        if callbacks.wants_chunks:
-            callbacks.call("on_chunk", steps, means(program, model.metric_names, min(rows, steps * program.batch)))
-    logs = means(program, model.metric_names, rows)
+) -> Logs:
+    """One epoch over bound rows, in chunks, and its validation; returns its logs."""
+    program, batch, names = update.program, update.program.batch, model.metric_names
+    callbacks.call("on_epoch_begin", epoch, {})
+    run = each_batch(update, batch, callbacks, "train", lambda _, end: means(program, names, end))
+    for done in run_chunks(run, rows, batch, pace):
+        if callbacks.listeners("on_chunk"):
+            callbacks.call("on_chunk", -(-done // batch), means(program, names, done))
+        if model.stop_training:
+            break
+    logs = means(program, names, done)
     if validation is not None:
-        results = evaluate(model, validation, inference_batch(validation.x.shape[0]), validation_pace)
+        size = inference_batch(validation.x.shape[0])
+        results = evaluate(model, validation, size, validation_pace, callbacks)
         logs.update({f"val_{name}": value for name, value in results.items()})
-    callbacks.call("on_epoch_end", epoch, logs)
-
-
-def train_epochs(
-    model: Any, program: Any, rows: int, first: int, laps: int, pace: Pace, callbacks: CallbackList
-) -> None:
-    """Several epochs over bound rows that together make one chunk."""
-    started = perf_counter()
     try:
-        update(program, model.optimizer, 0, rows, laps)
+        callbacks.call("on_epoch_end", epoch, logs)
+    finally:  # with what the others have added, and also if one of them fails
+        model.history.on_epoch_end(epoch, logs)
+    return logs
+
+
+def train_epochs(model: Any, update: Updates, rows: int, first: int, laps: int, pace: Pace) -> None:
+    """Several epochs over bound rows that together make one chunk, of which nobody but the history hears."""
+    program, started = update.program, perf_counter()
+    try:
+        update(0, rows, laps)
     finally:  # Ctrl-C is heard when the kernels are done
         pace.measure(laps * -(-rows // program.batch), perf_counter() - started)
         columns = (program.totals / rows).T.tolist()
-        callbacks.add_epochs(range(first, first + laps), dict(zip(model.metric_names, columns, strict=True)))
+        model.history.extend(range(first, first + laps), dict(zip(model.metric_names, columns, strict=True)))
 
 
 def draw_order(model: Any, rows: int, laps: int) -> np.ndarray:
@@ -140,19 +201,27 @@ def draw_order(model: Any, rows: int, laps: int) -> np.ndarray:
     return np.stack(orders) if laps > 1 else orders[0]
 
 
-def evaluate(model: Any, data: Rows, batch: int, pace: Pace) -> Logs:
+def evaluate(model: Any, data: Rows, batch: int, pace: Pace, callbacks: CallbackList) -> Logs:
     """Loss and metrics of a model over data."""
-    rows = data.x.shape[0]
-    with model.inference_lock:
+    rows, names = data.x.shape[0], model.metric_names
+    with callbacks.running("test") as logs, model.inference_lock:
         program = model.executable("evaluate", batch, data.labels)
         program.bind(data.x, data.y)
         program.reset()
+        run = each_batch(
+            lambda first, end: program.run(first, end - first),
+            batch,
+            callbacks,
+            "test",
+            lambda _, end: means(program, names, end),
+        )
         try:
-            for _ in run_chunks(lambda first, end: program.run(first, end - first), rows, batch, pace):
+            for _ in run_chunks(run, rows, batch, pace):
                 pass
         finally:
             program.release()
-        return means(program, model.metric_names, rows)
+        logs.update(means(program, names, rows))
+    return logs
 
 
 def inference_batch(rows: int, wanted: object = None) -> int:
@@ -162,11 +231,18 @@ def inference_batch(rows: int, wanted: object = None) -> int:
     return 1 if rows == 1 else 16 if rows <= 16 else 256
 
 
-def predict(program: Any, x: np.ndarray, out: np.ndarray) -> None:
+def predict(program: Any, x: np.ndarray, out: np.ndarray, callbacks: CallbackList | None = None) -> None:
     """Fill `out` with the outputs for x."""
-    rows = x.shape[0]
-    if rows <= program.batch:
+    rows, batch = x.shape[0], program.batch
+    if callbacks is None and rows <= batch:
         program.predict(x, out)
         return
-    for _ in run_chunks(lambda first, end: program.predict(x[first:end], out[first:end]), rows, program.batch, Pace()):
-        pass
+
+    def run(first: int, end: int) -> None:
+        program.predict(x[first:end], out[first:end])
+
+    callbacks = callbacks or CallbackList([], None, {})
+    with callbacks.running("predict"):
+        run_all = each_batch(run, batch, callbacks, "predict", lambda first, end: {"outputs": out[first:end]})
+        for _ in run_chunks(run_all, rows, batch, Pace()):
+            pass
