@@ -48,21 +48,21 @@ class Updates:
 
     def __call__(self, first: int, end: int, laps: int = 1) -> None:
         """Run the steps of these rows; they count also when Ctrl-C came meanwhile."""
-        done, steps = self.optimizer.iterations, laps * -(-(end - first) // self.program.batch)
-        rates = self._rates(done, steps)
-        try:
-            self.program.run(first, end - first, rates, laps)
-        finally:
-            self.optimizer.iterations = done + steps
-
-    def _rates(self, done: int, steps: int) -> np.ndarray:
+        program, optimizer = self.program, self.optimizer
+        done, steps = optimizer.iterations, laps * -(-(end - first) // program.batch)
         at = done - self._first
-        known = at >= 0 and at + steps <= len(self._ahead)
-        if not known or self.optimizer.learning_rate != self._learning_rate:
-            ahead = max(steps, min(2 * len(self._ahead), MOST_AHEAD))
-            self._ahead, self._first, at = self.optimizer.steps(done, ahead), done, 0
-            self._learning_rate = self.optimizer.learning_rate
-        return self._ahead[at : at + steps]
+        if not 0 <= at <= len(self._ahead) - steps or optimizer.learning_rate != self._learning_rate:
+            self._look_ahead(steps)
+            at = 0
+        try:
+            program.run(first, end - first, self._ahead[at : at + steps], laps)
+        finally:
+            optimizer.iterations = done + steps
+
+    def _look_ahead(self, steps: int) -> None:
+        """Compute the rates of so many steps, and of twice as many as the last time."""
+        self._first, self._learning_rate = self.optimizer.iterations, self.optimizer.learning_rate
+        self._ahead = self.optimizer.steps(self._first, max(steps, min(2 * len(self._ahead), MOST_AHEAD)))
 
 
 def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace) -> Iterator[int]:
@@ -114,7 +114,7 @@ def each_batch(
 
 def means(program: Any, names: list[str], rows: int) -> Logs:
     """Loss and metrics of the rows that a program has run over, in its one lap."""
-    return dict(zip(names, (program.totals[0] / rows).tolist(), strict=True))
+    return {name: total / rows for name, total in zip(names, program.totals[0].tolist(), strict=True)}
 
 
 def fit(
