@@ -85,7 +85,7 @@ class GradientFlow(Callback):
     @property
     def records(self) -> dict[str, np.ndarray]:
         """What was measured, by name."""
-        data = np.array(self._columns).reshape(len(self._columns), len(MEASURES), -1)
+        data = np.array(self._columns).reshape(len(self._columns), len(MEASURES), len(self.layers))
         return {name: data[:, row].T for row, name in enumerate(MEASURES)}
 
     def on_train_begin(self, logs: Logs) -> None:
