@@ -43,6 +43,7 @@ _MODULES = (
     "optimizers",
     "plots",
     "random",
+    "streams",
     "testing",
     "utils",
 )

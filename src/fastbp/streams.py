@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def is_stream(x: Any) -> bool:
     return isinstance(x, Iterable) and not arrays and not isinstance(x, (list, tuple, dict, str, bytes, memoryview))
 
 
-def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Iterator[Any]:
+def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Generator[Any]:
     """What `prepare(number, item)` makes of each, made by a thread that is some items ahead.
 
     An error there is raised here, in its turn. Leaving early ends the thread.
@@ -173,7 +173,7 @@ def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Iterat
         left.set()
 
 
-def rebatch(chunks: Iterator[Any], batch: int, buffer: int, rng: np.random.Generator | None) -> Iterator[Any]:
+def rebatch(chunks: Generator[Any], batch: int, buffer: int, rng: np.random.Generator | None) -> Iterator[Any]:
     """Chunks of whole batches: pairs of Rows and their order, None where they are taken as they lie.
 
     Parameters
@@ -188,7 +188,7 @@ def rebatch(chunks: Iterator[Any], batch: int, buffer: int, rng: np.random.Gener
     """
     pool: Any = None
     least = batch if rng is None else max(buffer, batch)
-    with closing(chunks):  # type: ignore[type-var]
+    with closing(chunks):
         for chunk in chunks:
             pool = chunk if pool is None else pool.join(chunk)
             if pool.size < least:

@@ -141,7 +141,5 @@ def as_column(name: str, label: Any, column: Any) -> np.ndarray:
             array = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if array.dtype.kind not in "fiu" or array.ndim != 1:
         kind = getattr(column, "dtype", getattr(column, "type", array.dtype))
-        raise TypeError(
-            f"expected {name} of real numbers, got column {label!r} of {kind}: turn its values into numbers"
-        )
+        raise TypeError(f"expected {name} of real numbers, got column {label!r} of {kind}: turn it into numbers")
     return array

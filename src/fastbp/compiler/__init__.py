@@ -305,9 +305,9 @@ class Executable:
         self._rows, self._route = 0, self._gathering
         self._bound = None
 
-    def reset(self, laps: int = 1) -> None:
-        """Set the totals to zero, for runs of so many laps at most."""
-        self.totals = np.zeros((laps, len(self._sums)))
+    def reset(self, laps: int = 1, totals: np.ndarray | None = None) -> None:
+        """Set the totals to zero, for runs of so many laps at most; or add to those of another program."""
+        self.totals = np.zeros((laps, len(self._sums))) if totals is None else totals
         for column, op in enumerate(self._sums):
             op.bind(self.totals[:, column])
 
