@@ -41,6 +41,7 @@ _MODULES = (
     "optimizers",
     "plots",
     "random",
+    "schedules",
     "testing",
     "utils",
 )

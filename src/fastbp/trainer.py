@@ -48,12 +48,12 @@ def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace
 
 def update(program: Any, optimizer: Optimizer, first: int, end: int, laps: int = 1) -> None:
     """Run training steps over bound rows and count them, also when Ctrl-C came meanwhile."""
-    done, steps = optimizer.iterations, laps * -(-(end - first) // program.batch)
+    done, steps = optimizer.batches, laps * -(-(end - first) // program.batch)
     rates = optimizer.steps(done, steps)
     try:
         program.run(first, end - first, rates, laps)
     finally:
-        optimizer.iterations = done + steps
+        optimizer.batches = done + steps
 
 
 def means(program: Any, names: list[str], rows: int) -> Logs:

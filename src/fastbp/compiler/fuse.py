@@ -20,6 +20,9 @@ FROM_LOGITS = {
 THRESHOLDS = {("softmax", "categorical_accuracy"): 0.5, ("sigmoid", "binary_accuracy"): 0.0}
 
 
+UPDATING = frozenset({"weight_gradient", "bias_gradient"})  # gradients that take an update along
+
+
 class _Listing:
     """The ops, with who makes and who reads each tensor; `wanted` tensors are read by the caller."""
 
@@ -126,9 +129,9 @@ def _linear(listing: _Listing, op: Op) -> bool:
 
 
 def _gradient_and_update(listing: _Listing, op: Op) -> bool:
-    """Weight or bias gradient and its update: dW never goes to memory."""
+    """Weight or bias gradient and its update: dW never goes to memory, unless its norm or its mean is wanted first."""
     gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
-    if gradient is None or not listing.private(op.inputs[1]):
+    if gradient is None or gradient.name not in UPDATING or not listing.private(op.inputs[1]):
         return False
     gradient.attrs.update(op.attrs)
     gradient.outputs += op.outputs

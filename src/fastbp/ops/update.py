@@ -95,7 +95,7 @@ _NADAM_FACTORS = np.cumprod(1 - 0.5 * 0.96 ** np.arange(1024)) * 2
 
 
 def nadam_rates(
-    step: int | NDArray[np.int64], learning_rate: float, beta_1: float, beta_2: float
+    step: int | NDArray[np.int64], learning_rate: float | NDArray[np.float64], beta_1: float, beta_2: float
 ) -> tuple[Any, Any, Any]:
     """Nadam's step sizes of the first moment and of the gradient, and its correction of the second moment.
 
