@@ -250,7 +250,7 @@ def updated_with_average(overwrite: float) -> Callable[..., tuple[np.ndarray, ..
         g = np.ascontiguousarray(g)
         squares = _vectors.SumOfSquares(g, partial=partial)
         update = _dense.ApplyUpdate(g, rule, partial, 2.5)
-        numbers = np.array([[RATE, 0, 0, 1, 0, 1, 0.75, overwrite]])
+        numbers = np.array([[RATE, 0, 0, 0, 0, 0, 0.75, overwrite]])
         _program.Program([(1, 2, [squares]), (1, 2, [update])], 1).run(0, 1, numbers)
         return place, mean
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -43,14 +44,15 @@ class LearningRateSchedule:
     def __call__(self, step: Any) -> Any:
         """Learning rate of a step, a float; or of an array of them."""
         steps = np.asarray(step, np.float64)
-        rates = np.asarray(self.rates(steps.reshape(-1)), np.float64)
-        if rates.shape != (steps.size,):
-            raise ValueError(f"expected {self!r} to give {steps.size} rates, got shape {rates.shape}")
-        if not (ok := np.isfinite(rates) & (rates >= 0)).all():
-            wrong = int(np.argmin(ok))
+        flat = steps if steps.ndim == 1 else steps.reshape(-1)
+        rates = np.asarray(self.rates(flat), np.float64)
+        if rates.shape != flat.shape:
+            raise ValueError(f"expected {self!r} to give {flat.size} rates, got shape {rates.shape}")
+        if not 0 <= rates.min(initial=0) <= rates.max(initial=0) < inf:
+            wrong = int(np.argmin(np.isfinite(rates) & (rates >= 0)))
             raise ValueError(
                 f"expected learning_rate as a finite number of at least 0 at every step, "
-                f"got {rates[wrong]:g} at step {steps.flat[wrong]:g}"
+                f"got {rates[wrong]:g} at step {flat[wrong]:g}"
             )
         return rates.reshape(steps.shape) if steps.ndim else float(rates[0])
 

@@ -370,7 +370,7 @@ cdef void apply_update(const void* args, const Share* share) noexcept nogil:
     cdef fbp_update update = p.update
     cdef Py_ssize_t begin, end, size = p.gradient.itemsize
     cdef double norm
-    if share.numbers and share.numbers.due == 0:
+    if share.numbers and share.numbers.held:
         return
     cut(p.gradient.cols, 64 // size, share.index, share.count, &begin, &end)
     set_step(&update, share)

@@ -11,7 +11,7 @@ cdef struct Numbers:
     double gradient_rate
     double correction
     double carry            # 1: the gradient is added to those of the steps before; 0: it starts a sum
-    double due              # 0: no parameter changes in this step
+    double held             # 1: no parameter changes in this step
     double keep             # and the next: of fbp_update
     double overwrite
 

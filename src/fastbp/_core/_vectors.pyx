@@ -4,7 +4,7 @@
 # (a) A share is a part of the vector by cache lines, or of a matrix of rows; what it writes nobody else reads.
 # (b) A sum of squares is cut in blocks of a fixed size. Threads take whole blocks, and the blocks' sums are added in
 #     their order when all are done, so the bits do not depend on the threads.
-# (c) What is only wanted where parameters change is left out in the other steps (`Numbers.due`).
+# (c) What is only wanted where parameters change is left out in the other steps (`Numbers.held`).
 
 cimport numpy as cnp
 from libc.stdint cimport intptr_t
@@ -74,7 +74,7 @@ cdef struct Squares:              # partial[i] = sum of squares of block i
 cdef void sum_of_squares(const void* args, const Share* share) noexcept nogil:
     cdef const Squares* p = <const Squares*> args
     cdef Py_ssize_t begin, end, block
-    if share.numbers and share.numbers.due == 0:
+    if share.numbers and share.numbers.held:
         return
     cut(p.blocks, 1, share.index, share.count, &begin, &end)
     for block in range(begin, end):

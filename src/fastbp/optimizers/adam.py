@@ -1,6 +1,6 @@
 """Floor 2. Adam and its kin: AMSGrad, AdamW, Nadam."""
 
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -61,9 +61,9 @@ class Adam(Optimizer):
         elif self.weight_decay:
             self.kernel = "adamw"
 
-    def corrected(self, number: np.ndarray, rates: np.ndarray) -> tuple[Any, Any, Any]:
-        """The step sizes α."""
-        return rates * np.sqrt(1 - self.decay**number) / (1 - self.momentum**number), 0, 1
+    def correct(self, numbers: np.ndarray, number: np.ndarray) -> None:
+        """Make the step sizes α of the learning rates."""
+        numbers[:, 0] = numbers[:, 0] * np.sqrt(1 - self.decay**number) / (1 - self.momentum**number)
 
 
 class AdamW(Adam):
@@ -123,6 +123,6 @@ class Nadam(Optimizer):
         betas = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
         super().__init__(learning_rate, *betas, epsilon, **options)
 
-    def corrected(self, number: np.ndarray, rates: np.ndarray) -> tuple[Any, Any, Any]:
-        """The step sizes of the first moment and of the gradient, and the correction of the second moment."""
-        return nadam_rates(number, rates, self.momentum, self.decay)
+    def correct(self, numbers: np.ndarray, number: np.ndarray) -> None:
+        """Make the step sizes of the first moment and of the gradient, and the correction of the second moment."""
+        numbers[:, [0, 2, 3]] = np.transpose(nadam_rates(number, numbers[:, 0], self.momentum, self.decay))

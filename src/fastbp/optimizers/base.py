@@ -16,6 +16,7 @@ from fastbp import schedules
 from fastbp._core import _dense, _memory
 from fastbp.utils import check_count, check_flag, check_number
 
+AHEAD = 64  # steps that are worked out together where the rate is constant
 LearningRate = Any  # a number, a LearningRateSchedule, a callable of the step, or a schedule's configuration
 
 
@@ -99,6 +100,7 @@ class Optimizer:
     state: list[np.ndarray]
     average: np.ndarray | None
     mean_gradient: np.ndarray | None
+    _ahead: tuple[int, np.ndarray]  # the steps asked for last: number of batches before, and their numbers
     _owner: weakref.ref[object] | None
     _parameters: np.ndarray | None
     _variables: list[Any]
@@ -174,18 +176,15 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
         self.schedule = schedules.get(value)
+        self._ahead = 0, np.zeros((0, 8))
 
     @property
     def iterations(self) -> int:
         """Updates done so far."""
         return self.batches // (self.gradient_accumulation_steps or 1)
 
-    def corrected(self, number: np.ndarray, rates: np.ndarray) -> tuple[Any, Any, Any]:
-        """What a rule makes of the learning rates of updates, numbered from 1; each a number or an array for them.
-
-        The step size, and for Nadam the gradient's own and the correction of the second moment.
-        """
-        return rates, 0, 1
+    def correct(self, numbers: np.ndarray, number: np.ndarray) -> None:
+        """What a rule makes of the learning rates of these updates, counted from 1, in place in `numbers`."""
 
     def rates(self, step: int, count: int) -> np.ndarray:
         """Step sizes of updates step + 1 ... step + count, shape (count,), float64."""
@@ -193,11 +192,12 @@ class Optimizer:
 
     def numbers(self, step: int, count: int) -> np.ndarray:
         """All that changes from update to update, of the same updates, shape (count, 8), float64: `_ops.Numbers`."""
-        number = np.arange(step + 1, step + count + 1)
-        rates, numbers = self.schedule(number - 1), np.zeros((count, 8))
-        numbers[:, 0], numbers[:, 2], numbers[:, 3] = self.corrected(number, rates)
-        numbers[:, 1] = self.weight_decay * rates
-        numbers[:, 5] = 1
+        number = np.arange(step + 1.0, step + count + 1)
+        numbers = np.zeros((count, 8))
+        numbers[:, 0] = self.schedule(number - 1)
+        if self.weight_decay:
+            numbers[:, 1] = self.weight_decay * numbers[:, 0]
+        self.correct(numbers, number)
         if self.use_ema:
             numbers[:, 6] = np.where(number > 1, self.ema_momentum, 0)
             numbers[:, 7] = number % (self.ema_overwrite_frequency or inf) == 0
@@ -205,13 +205,21 @@ class Optimizer:
 
     def steps(self, batch: int, count: int) -> np.ndarray:
         """The same of the steps on batches batch + 1 ... batch + count, which may be several for an update."""
+        first, table = self._ahead
+        if not first <= batch <= batch + count <= first + len(table):
+            # who goes step by step waits for this; a schedule is not asked ahead, it may end with the training
+            more = max(count, AHEAD) if isinstance(self.schedule, schedules.Constant) else count
+            self._ahead = first, table = batch, self._steps(batch, more)
+        return table[batch - first : batch - first + count]
+
+    def _steps(self, batch: int, count: int) -> np.ndarray:
         group = self.gradient_accumulation_steps or 1
         if group == 1:
             return self.numbers(batch, count)
         number, first = np.arange(batch, batch + count), batch // group
         numbers = self.numbers(first, number[-1] // group + 1 - first)[number // group - first]
         numbers[:, 4] = number % group > 0
-        numbers[:, 5] = number % group == group - 1
+        numbers[:, 5] = number % group < group - 1
         return numbers
 
     # -- parameters
