@@ -19,7 +19,8 @@ ORDER = {
     2: """_version config random utils
         ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
         ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
-        activations initializers losses metrics optimizers
+        activations initializers losses metrics schedules
+        optimizers.base optimizers.sgd optimizers.adam optimizers.adaptive optimizers.__init__
         layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.merge
         layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile
@@ -109,6 +110,7 @@ def test_the_reading_of_imports_finds_the_known_ones():
         "_core._memory",
         "_core._ops",
         "_core._rows",
+        "_core._vectors",
         "compiler.tape",
     }
     assert {"_core._ops", "_core._team", "_core._memory"} == set(imports_of("_core._program"))

@@ -43,6 +43,7 @@ _MODULES = (
     "optimizers",
     "plots",
     "random",
+    "schedules",
     "streams",
     "testing",
     "utils",

@@ -208,7 +208,7 @@ class Model(Compiled):
             program.bind(rows.arrays)
             program.reset()
             try:
-                trainer.Updates(self.optimizer)(program, 0, rows.size)
+                trainer.update(self.optimizer, program, 0, rows.size)
             finally:
                 program.release()
             return as_results(trainer.means(program, rows.size), return_dict)

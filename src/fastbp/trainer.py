@@ -23,7 +23,6 @@ from fastbp.utils import check_count
 CHUNK_SECONDS = 0.03
 PURPOSES = {"train": "train", "test": "evaluate"}
 LARGEST_GROWTH = 16  # of a chunk over the one before: one quick measurement is not to be trusted
-MOST_AHEAD = 256  # steps whose rates are computed together
 
 
 class Pace:
@@ -38,34 +37,14 @@ class Pace:
         self.steps = max(1, min(fitting, LARGEST_GROWTH * steps))
 
 
-class Updates:
-    """Training steps over bound rows, counted by the optimizer.
-
-    Their rates are computed some steps ahead, since that costs more than a small step; anew when somebody has set the
-    learning rate.
-    """
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = optimizer
-        self._ahead, self._first, self._learning_rate = np.empty((0, 4)), 0, optimizer.learning_rate
-
-    def __call__(self, program: Any, first: int, end: int, laps: int = 1) -> None:
-        """Run the steps of these rows; they count also when Ctrl-C came meanwhile."""
-        optimizer = self.optimizer
-        done, steps = optimizer.iterations, laps * -(-(end - first) // program.batch)
-        at = done - self._first
-        if not 0 <= at <= len(self._ahead) - steps or optimizer.learning_rate != self._learning_rate:
-            self._look_ahead(steps)
-            at = 0
-        try:
-            program.run(first, end - first, self._ahead[at : at + steps], laps)
-        finally:
-            optimizer.iterations = done + steps
-
-    def _look_ahead(self, steps: int) -> None:
-        """Compute the rates of so many steps, and of twice as many as the last time."""
-        self._first, self._learning_rate = self.optimizer.iterations, self.optimizer.learning_rate
-        self._ahead = self.optimizer.steps(self._first, max(steps, min(2 * len(self._ahead), MOST_AHEAD)))
+def update(optimizer: Optimizer, program: Any, first: int, end: int, laps: int = 1) -> None:
+    """Run training steps over bound rows and count them, also when Ctrl-C came meanwhile."""
+    done, steps = optimizer.batches, laps * -(-(end - first) // program.batch)
+    numbers = optimizer.steps(done, steps)
+    try:
+        program.run(first, end - first, numbers, laps)
+    finally:
+        optimizer.batches = done + steps
 
 
 def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace) -> Iterator[int]:
@@ -147,7 +126,7 @@ class Training:
 
     def __init__(self, model: Any, source: Source, validation: Source | None, callbacks: CallbackList) -> None:
         self.model, self.source, self.validation, self.callbacks = model, source, validation, callbacks
-        self.update = Updates(model.optimizer)
+        self.update = partial(update, model.optimizer)
         self.pace, self.validation_pace = Pace(), Pace()
 
     def laps(self, left: int) -> int:

@@ -69,8 +69,11 @@ cdef extern from "fbp_kernels.h" nogil:
         void* state[3]
         fbp_size stride
         double rate, gradient_rate, correction, shrink
+        double scale, keep, overwrite
+        double multiplier
         double momentum, decay, epsilon
         double l1, l2, clip
+        void* average
         int options
 
     ctypedef struct fbp_vector:
