@@ -16,15 +16,15 @@ PACKAGE = ROOT / "src" / "fastbp"
 ORDER = {
     1: """_core._kernels _core._team _core._ops _core._dense _core._rows _core._columns _core._norm _core._vectors
         _core._memory _core._program _core.__init__""",
-    2: """_version config random utils
+    2: """_version config random registry utils
         ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
         ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
         activations initializers losses metrics optimizers
         layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.merge
         layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile
-        compiler.__init__ graph summary network data compiled callbacks trainer model sequential models testing
-        _config_report __init__""",
+        compiler.__init__ graph summary network data compiled callbacks trainer checkpoint model sequential models
+        testing _config_report __init__""",
     4: """datasets._idx datasets.digits datasets.mnist datasets.moons datasets.__init__ datasets.files datasets.task
         plots cli __main__""",
 }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from fastbp import data, trainer
+from fastbp import checkpoint, data, trainer
 from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks, check_verbose, write_results
+from fastbp.checkpoint import Path
 from fastbp.compiled import Compiled
+from fastbp.config import real_type
 from fastbp.graph import Graph, trace
+from fastbp.graph import from_config as graph_from_config
 from fastbp.utils import check_count, check_flag
 
 
@@ -29,6 +32,8 @@ class Model(Compiled):
     history : History or None
         Of the last `fit`, also of one that Ctrl-C ended.
     optimizer : Optimizer or None
+    progress : Progress or None
+        Where training stands: epochs done, and steps of the next one; None before any.
 
     Raises
     ------
@@ -55,10 +60,10 @@ class Model(Compiled):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         self._prepare(name, trace(inputs, outputs))
 
-    def _prepare(self, name: str | None, graph: Graph | None = None) -> None:
+    def _prepare(self, name: str | None, graph: Graph | None = None, dtype: np.dtype | None = None) -> None:
         self.history: History | None = None
         self.stop_training = False
-        Compiled.__init__(self, graph, name)
+        Compiled.__init__(self, graph, name, dtype)
 
     def fit(
         self,
@@ -74,6 +79,7 @@ class Model(Compiled):
         callbacks: Callback | Sequence[Callback] | None = None,
         sample_weight: Any = None,
         class_weight: dict[int, float] | None = None,
+        resume: bool = False,
     ) -> History:
         """Train.
 
@@ -104,6 +110,10 @@ class Model(Compiled):
             sequence or a dict.
         class_weight : dict of int to float, optional
             Factor of the loss of the rows of each class; 1 for those not named. Validation does not use it.
+        resume : bool
+            Go on where training stands, see `progress`: where Ctrl-C ended it, or where the model was saved, be it in
+            the middle of an epoch. With the same data and options the weights are, bit for bit, those of a training
+            that was never interrupted. A model that has not trained starts from the beginning.
 
         Returns
         -------
@@ -119,7 +129,10 @@ class Model(Compiled):
         """
         batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
         last = check_count("epochs", epochs, 0)
-        numbers = range(check_count("initial_epoch", initial_epoch, 0), last)
+        first = check_count("initial_epoch", initial_epoch, 0)
+        resumed = check_flag("resume", resume)
+        if resumed and first:
+            raise ValueError(f"expected initial_epoch or resume, got both: {first} and True")
         shown = check_verbose(verbose)
         shuffled = check_flag("shuffle", shuffle)
         listeners = [*([ProgressBar(shown)] if shown else []), *check_callbacks(callbacks)]
@@ -131,9 +144,12 @@ class Model(Compiled):
             train, validation = data.split(train, validation_split)
         with self._training():
             self._ready(train)
+            batch = min(batch, train.size)
+            progress = self.progress if resumed and self.progress else trainer.Progress(first)
+            progress.check(train.size, batch, shuffled and batch < train.size)
             self.history, self.stop_training = History(), False
-            if numbers:
-                batch = min(batch, train.size)
+            if numbers := range(progress.epoch, last):
+                self.progress = progress
                 params = {"epochs": last, "steps": -(-train.size // batch), "verbose": shown}
                 calls = CallbackList([self.history, *listeners], self, params)
                 trainer.fit(self, train, validation, batch=batch, epochs=numbers, shuffle=shuffled, callbacks=calls)
@@ -282,6 +298,101 @@ class Model(Compiled):
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype, layers and the calls of them, as plain data.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> x = fb.Input((3,), name="x")
+        >>> config = fb.Model(x, fb.Dense(2, name="y")(x)).get_config()
+        >>> config["calls"], config["outputs"]
+        ([[0, [0]]], [1])
+        >>> fb.Model.from_config(config).output_names
+        ['y']
+        """
+        assert self._graph is not None
+        return {"name": self.name, "dtype": self.dtype.name, **self._graph.get_config()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The model that `get_config` describes, with new weights, not compiled.
+
+        Raises
+        ------
+        ValueError
+            If it describes no model.
+        """
+        model = cls.__new__(cls)
+        model._prepare(config.get("name"), graph_from_config(config), real_type(config.get("dtype")))
+        return model
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file: layers, weights, how the model is compiled, and where its training stands.
+
+        The file is one of safetensors. An old one at this path is replaced when the new one is safe on the disk.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is still there.
+        TypeError, ValueError
+            If there is something in the model that cannot be saved, such as a nameless function.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp as fb
+        >>> model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+        >>> model.compile("adam", "mse")
+        >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=3, verbose=0)
+        >>> model.save("model.safetensors")
+        >>> again = fb.load("model.safetensors")
+        >>> history = again.fit(np.ones((4, 2)), np.ones(4), epochs=5, verbose=0, resume=True)
+        >>> history.epoch
+        [3, 4]
+        """
+        checkpoint.save(self, path)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights to a file of safetensors, by their paths, such as "dense/kernel".
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is still there.
+        ValueError
+            If the model has no weights yet.
+        """
+        checkpoint.save_weights(self, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Take the weights from a file that `save_weights` or `save` has written, by their paths.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it has not the weights of this model, by path and shape; then no weight has changed.
+        """
+        checkpoint.load_weights(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `copy.deepcopy` and the like: what `save` would write, and the history."""
+        return checkpoint.restore, checkpoint.gather_with_classes(self), {"history": self.history}
 
 
 def as_results(results: dict[str, float], return_dict: bool) -> Any:

@@ -10,10 +10,11 @@ import numpy as np
 
 from fastbp._core import _memory
 from fastbp.ops.update import nadam_rates
+from fastbp.registry import Configured
 from fastbp.utils import check_flag, check_number, resolve
 
 
-class Optimizer:
+class Optimizer(Configured):
     """Base: what the compiler and the trainer read.
 
     Attributes

@@ -7,7 +7,7 @@ Python handles signals and callbacks; inside one the GIL is free.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -34,9 +34,46 @@ class Pace:
         self.steps = max(1, min(fitting, LARGEST_GROWTH * steps))
 
 
-def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace) -> Iterator[int]:
+@dataclass
+class Progress:
+    """Where the training of a model stands, and what it takes to go on from there.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    step : int
+        Steps done of the one after them; if there are none, what follows is not set.
+    rows, batch : int
+        Of that epoch: rows of the data, and of a step.
+    shuffle : bool
+        Whether its rows come in a random order.
+    random : dict
+        State of the model's generator before that order was drawn.
+    totals : ndarray, shape (numbers,)
+        float64: sums of losses and metrics over the rows so far.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    rows: int = 0
+    batch: int = 0
+    shuffle: bool = False
+    random: dict[str, Any] | None = None
+    totals: np.ndarray | None = None
+
+    def check(self, rows: int, batch: int, shuffle: bool) -> None:
+        """ValueError unless an epoch that is under way can go on with these."""
+        given = {"rows": rows, "batch_size": batch, "shuffle": shuffle}
+        before = {"rows": self.rows, "batch_size": self.batch, "shuffle": self.shuffle}
+        if self.step and given != before:
+            expected, got = (", ".join(f"{key} {value}" for key, value in each.items()) for each in (before, given))
+            raise ValueError(f"expected {expected}, as in the epoch to be resumed, got {got}")
+
+
+def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace, done: int = 0) -> Iterator[int]:
     """Call `run(first, end)` on whole steps until all rows are done; yields the steps done after each."""
-    total, done = -(-rows // batch), 0
+    total = -(-rows // batch)
     while done < total:
         steps = min(pace.steps, total - done)
         started = perf_counter()
@@ -71,31 +108,59 @@ def fit(
     shuffle: bool,
     callbacks: CallbackList,
 ) -> None:
-    """Train for the numbered epochs."""
+    """Train for the numbered epochs; `model.progress` says where in the first of them to start."""
     rows = train.size
     steps = -(-rows // batch)
     program = model.executable("train", batch, train.kinds)
     pace, validation_pace = Pace(), Pace()
     together = validation is None and not callbacks.wants_epochs
     shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference but rounding
+    progress = model.progress
+    sums = program.totals[0]
+    if progress.step and progress.totals.shape != sums.shape:
+        raise ValueError(f"expected {sums.size} numbers in the epoch to be resumed, got {progress.totals.size}")
     callbacks.call("on_train_begin")
     try:
-        epoch = epochs.start
-        while epoch < epochs.stop:
-            laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together else 1
-            program.bind(train.arrays, draw_order(model, rows, laps) if shuffled else None)
-            program.reset(laps)
+        while (epoch := progress.epoch) < epochs.stop:
+            laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together and not progress.step else 1
+            begin_epochs(model, program, train, shuffled, laps)
             if laps > 1:
                 train_epochs(model, program, rows, epoch, laps, pace, callbacks)
             else:
                 train_epoch(model, program, rows, epoch, pace, callbacks, validation, validation_pace)
-            epoch += laps
             if model.stop_training:
                 break
     finally:
         program.release()
         callbacks.call("on_train_end")
         callbacks.release()
+
+
+def begin_epochs(model: Any, program: Any, train: Rows, shuffled: bool, laps: int) -> None:
+    """Bind the rows in the order of the next epochs; one under way has its order drawn again, and its sums back."""
+    progress, before = model.progress, None
+    if progress.step:
+        model.random.state, before = progress.random, progress.totals
+    progress.rows, progress.batch, progress.shuffle = train.size, program.batch, shuffled
+    progress.random = model.random.state
+    program.bind(train.arrays, draw_order(model, train.size, laps) if shuffled else None)
+    program.reset(laps)
+    progress.totals = program.totals[0]
+    if before is not None:
+        progress.totals[:] = before
+
+
+def counted(run: Callable[[int, int], None], optimizer: Optimizer, progress: Progress) -> Callable[[int, int], None]:
+    """A `run` that counts the steps of the epoch, as the optimizer counts those of all time."""
+    before = optimizer.iterations - progress.step
+
+    def run_and_count(first: int, end: int) -> None:
+        try:
+            run(first, end)
+        finally:
+            progress.step = optimizer.iterations - before
+
+    return run_and_count
 
 
 def train_epoch(
@@ -109,14 +174,17 @@ def train_epoch(
     validation_pace: Pace,
 ) -> None:
     """One epoch over bound rows, in chunks, and its validation."""
+    progress, optimizer = model.progress, model.optimizer
     callbacks.call("on_epoch_begin", epoch)
-    for steps in run_chunks(partial(update, program, model.optimizer), rows, program.batch, pace):
+    run = counted(lambda first, end: update(program, optimizer, first, end), optimizer, progress)
+    for steps in run_chunks(run, rows, program.batch, pace, progress.step):
         if callbacks.wants_chunks:
             callbacks.call("on_chunk", steps, means(program, min(rows, steps * program.batch)))
     logs = means(program, rows)
     if validation is not None:
         results = evaluate(model, validation, inference_batch(validation.size), validation_pace)
         logs.update({f"val_{name}": value for name, value in results.items()})
+    progress.epoch, progress.step = epoch + 1, 0
     callbacks.call("on_epoch_end", epoch, logs)
 
 
@@ -129,6 +197,7 @@ def train_epochs(
         update(program, model.optimizer, 0, rows, laps)
     finally:  # Ctrl-C is heard when the kernels are done
         pace.measure(laps * -(-rows // program.batch), perf_counter() - started)
+        model.progress.epoch += laps
         logs = {name: values.tolist() for name, values in program.results(rows).items()}
         callbacks.add_epochs(range(first, first + laps), logs)
 
