@@ -33,6 +33,7 @@ VERSION = 1  # of the format
 KEY = "fastbp"  # of the JSON text in the metadata
 LARGEST_TEXT = 2**24  # characters of it
 TOTALS = "progress/totals"
+MOST_STEPS = 2**53  # what a float64 can count
 NAMED = 8  # names in a message
 
 
@@ -148,7 +149,7 @@ def restore(
             model.compile_from_config(description["compiled"])
     names = set(weights_of(model))
     if description["iterations"] is not None:
-        names |= restore_optimizer(model, tensors, check_count("iterations", description["iterations"], 0))
+        names |= restore_optimizer(model, tensors, check_steps("iterations", description["iterations"]))
     if description["progress"] is not None:
         model.progress = make_progress(description["progress"], tensors)
         names |= {TOTALS} if model.progress.step else set()
@@ -178,16 +179,24 @@ def make_progress(data: Any, tensors: Mapping[str, np.ndarray]) -> Progress:
     """The progress that a description has."""
     if not isinstance(data, dict) or data.keys() != asdict(Progress()).keys() - {"totals"}:
         raise ValueError(f"expected the progress of a training, got {data!r}")
-    counts = (check_count(key, data[key], 0) for key in ("epoch", "step", "rows", "batch"))
-    progress = Progress(*counts, shuffle=check_flag("shuffle", data["shuffle"]))
-    if progress.step:
-        if not progress.batch or progress.step > -(-progress.rows // progress.batch):
+    epoch, step, rows, batch = (check_steps(key, data[key]) for key in ("epoch", "step", "rows", "batch"))
+    progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]))
+    if step:
+        if not batch or step > -(-rows // batch):
             raise ValueError(f"expected a step of the epoch, got {data!r}")
         stream = fastbp_random.Stream()
         stream.state = data["random"]  # checked here
         progress.random = stream.state
         progress.totals = take(tensors, TOTALS, None, np.dtype(np.float64)).copy()
     return progress
+
+
+def check_steps(name: str, value: object) -> int:
+    """A number of steps or the like."""
+    number = check_count(name, value, 0)
+    if number > MOST_STEPS:
+        raise ValueError(f"expected {name} of at most {MOST_STEPS}, got {number}")
+    return number
 
 
 def take(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...] | None, dtype: np.dtype) -> np.ndarray:

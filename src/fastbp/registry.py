@@ -137,7 +137,7 @@ def public_class(name: str) -> Any:
     if module not in MODULES or attribute.startswith("_"):
         return None
     found = getattr(import_module(f"fastbp.{module}"), attribute, None)
-    return found if isinstance(found, type) and hasattr(found, "get_config") else None
+    return found if hasattr(found, "get_config") and found is not Configured else None
 
 
 def find_class(name: object) -> Any:

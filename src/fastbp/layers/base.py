@@ -15,7 +15,7 @@ import numpy as np
 from fastbp import config
 from fastbp.layers.symbol import Node, Symbol
 from fastbp.layers.variable import Variable, assign
-from fastbp.registry import Configured
+from fastbp.registry import Configured, decode
 from fastbp.utils import check_count, check_flag
 
 _counters: defaultdict[str, Any] = defaultdict(itertools.count)
@@ -183,7 +183,7 @@ class Layer(Configured):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The layer that `get_config` describes, without weights."""
-        layer = super().from_config({key: value for key, value in config.items() if key != "trainable"})
+        layer = cls(**{key: decode(value) for key, value in config.items() if key != "trainable"})
         layer.trainable = config.get("trainable", True)
         return layer
 
