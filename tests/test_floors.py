@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "fastbp"
 ORDER = {
     1: """_core._kernels _core._team _core._ops _core._dense _core._rows _core._columns _core._norm _core._vectors
         _core._memory _core._program _core.__init__""",
-    2: """_version config random utils
+    2: """_version config random registry utils
         ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
         ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
         activations initializers losses metrics schedules
@@ -27,7 +27,7 @@ ORDER = {
         compiler.__init__ graph summary network tables data streams compiled
         callbacks.base callbacks.monitor callbacks.history callbacks.progress callbacks.stopping callbacks.rates
         callbacks.checkpoint callbacks.logging callbacks.gradient_flow callbacks.__init__
-        sources trainer model sequential models testing _config_report __init__""",
+        sources trainer checkpoint model sequential models testing _config_report __init__""",
     4: """datasets._idx datasets.digits datasets.mnist datasets.moons datasets.__init__ datasets.files datasets.task
         plots cli __main__""",
 }

@@ -6,10 +6,11 @@ mean over its rows. Cross-entropies behind a sigmoid or softmax layer are comput
 
 from typing import Any
 
+from fastbp.registry import Configured
 from fastbp.utils import check_flag, resolve
 
 
-class Loss:
+class Loss(Configured):
     """Base: what the compiler reads.
 
     Attributes

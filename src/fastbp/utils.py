@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastbp import config
+from fastbp import config, registry
 from fastbp import random as fastbp_random
+from fastbp.registry import register
+
+__all__ = ["register", "set_random_seed", "to_categorical"]
 
 T = TypeVar("T")
 
@@ -28,13 +31,21 @@ def lookup(kind: str, table: Mapping[str, T], name: str) -> T:
 
 
 def resolve(kind: str, base: type, table: Mapping[str, Any], given: object) -> Any:
-    """The object itself, or the table's entry of that name."""
+    """The object itself, what a configuration describes, or the entry of that name in the table or the registry."""
     if isinstance(given, base):
         return given
+    if isinstance(given, dict):
+        return registry.make(_find(kind, base, table, given.get("name")), given)
     if isinstance(given, str):
-        return lookup(kind, table, given)
+        return _find(kind, base, table, given)
     hint = f"; write {given.__name__}()" if isinstance(given, type) else ""
     raise TypeError(f"expected {kind} as a name or a {base.__name__}, got {given!r}{hint}")
+
+
+def _find(kind: str, base: type, table: Mapping[str, Any], name: object) -> Any:
+    own = registry.own(name)
+    known = name in table or not (isinstance(own, type) and issubclass(own, base))
+    return lookup(kind, table, str(name)) if known else own
 
 
 def check_number(name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]") -> float:
