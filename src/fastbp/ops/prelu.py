@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _columns, _rows
+from fastbp._core import _columns, _losses
 from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, Array, as_rows, finished, like, output, real, rows_of
 
@@ -95,7 +95,7 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, slope: ArrayLike, out: Array | N
     sums = np.zeros(dy.shape[-1:] or 1, dy.dtype)
     if dy.size:
         run_op(_columns.Prelu(rows_of(x), slopes, as_rows(target), rows_of(dy), sums), 1, 3 * MOVED * dy.size)
-    return finished(target, out), sums if slopes.ndim else sums.dtype.type(_rows.total(sums))
+    return finished(target, out), sums if slopes.ndim else sums.dtype.type(_losses.total(sums))
 
 
 def _of_type(slope: ArrayLike, x: Array) -> ArrayLike:
