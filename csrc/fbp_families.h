@@ -27,8 +27,8 @@
     ROW(mish, INPUT)           \
     ROW(hard_swish, INPUT)
 
-// Functions of fbp_math.h that are given to users as they are.
-#define FBP_FUNCTIONS(ROW) ROW(exp) ROW(expm1) ROW(log) ROW(log1p) ROW(erf)
+// Functions of fbp_math.h that are given to users as they are, beside the activations that are such functions.
+#define FBP_FUNCTIONS(ROW) ROW(expm1) ROW(log) ROW(log1p) ROW(erf)
 
 // Means over the columns of a row, ROW(name); and the losses that see a row as a whole.
 #define FBP_MEAN_LOSSES(ROW)         \

@@ -65,17 +65,6 @@ static void OP(gather)(const fbp_gather *a) {
     }
 }
 
-// out = x, past the caches: for results larger than they are, which nobody will find there anyway.
-static void OP(stream)(fbp_size n, const void *x, void *out) {
-    const real *from = x;
-    real *to = out;
-    fbp_size i = 0;
-    for (; i < n && (uintptr_t)(to + i) % FBP_VECTOR_BYTES; i++) to[i] = from[i];
-    for (; i + LANES <= n; i += LANES) vstream(to + i, vload(from + i));
-    for (; i < n; i++) to[i] = from[i];
-    stream_end();
-}
-
 // Labels have no real type: they are moved as they are.
 static void OP(gather_labels)(const fbp_gather *a) {
     for (fbp_size i = 0; i < a->rows; i++) {

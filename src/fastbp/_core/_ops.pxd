@@ -4,6 +4,9 @@ cimport numpy as cnp
 
 from ._kernels cimport fbp_kernels
 
+cdef enum:
+    STREAMED_BYTES = 16 << 20   # results as large as this may go past the caches
+
 # The part of a step that one call of an op does: slice `index` of `count`, and with it rows [begin, end) of the batch.
 cdef struct Share:
     Py_ssize_t begin, end

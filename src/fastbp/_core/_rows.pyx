@@ -21,8 +21,7 @@ from ._kernels import ACTIVATIONS, FUNCTIONS
 cnp.import_array()
 
 cdef enum:
-    STREAMED_BYTES = 16 << 20   # results as large as this go past the caches,
-    CHUNK_BYTES = 4096          # in pieces that were in L1 before
+    CHUNK_BYTES = 4096          # what goes past the caches goes in pieces that were in L1 before
 
 cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     const fbp_kernels* kernels
