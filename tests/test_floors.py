@@ -18,7 +18,8 @@ ORDER = {
         _core._vectors _core._memory _core._program _core.__init__""",
     2: """_version config random utils
         ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
-        ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
+        ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.batch_norm
+        ops.update ops.__init__
         activations initializers losses metrics optimizers
         layers.variable layers.base layers.input layers.activation layers.dense layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile

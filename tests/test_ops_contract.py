@@ -329,7 +329,7 @@ def test_gradients_from_a_generator_are_clipped_too():
     ],
 )
 def test_a_flag_is_true_or_false(call):
-    with pytest.raises(ValueError, match="as True or False, got"):
+    with pytest.raises(TypeError, match="as True or False, got"):
         call(np.ones((3, 2)))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastbp._core import _memory
-from fastbp.ops.update import nadam_rates
+from fastbp.ops.update import adam_rates, check_below_one, nadam_rates, rmsprop_rule
 from fastbp.utils import check_flag, check_number, resolve
 
 
@@ -114,8 +114,8 @@ class Optimizer:
 
     def attach(self, parameters: np.ndarray) -> None:
         """Have state for these flat parameters: a new one, unless it is theirs already."""
-        if self._epsilon is not None and not parameters.dtype.type(self.epsilon) > 0:
-            raise ValueError(f"expected epsilon to be more than 0 in {parameters.dtype}, got {self.epsilon}")
+        if self._epsilon is not None:
+            check_number("epsilon", self.epsilon, 0, ends="(]", dtype=parameters.dtype)
         if self._parameters is not parameters:
             self.state = [_memory.zeros(parameters.shape, parameters.dtype) for _ in range(self.slots)]
             for array in self.state if self.start else ():
@@ -148,7 +148,7 @@ class SGD(Optimizer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an option is not a number in its range.
 
     Examples
@@ -186,7 +186,7 @@ class Adam(Optimizer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an option is not a number in its range.
 
     Examples
@@ -209,7 +209,7 @@ class Adam(Optimizer):
         epsilon: float = 1e-7,
         amsgrad: bool = False,
     ) -> None:
-        betas = _check_below_one("beta_1", beta_1), _check_below_one("beta_2", beta_2)
+        betas = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
         super().__init__(learning_rate, *betas, epsilon)
         self.amsgrad = check_flag("amsgrad", amsgrad)
         if self.amsgrad:
@@ -217,8 +217,8 @@ class Adam(Optimizer):
 
     def rates(self, step: int, count: int) -> np.ndarray:
         """Step sizes α of steps step + 1 ... step + count, shape (count,), float64."""
-        t = np.arange(step + 1, step + count + 1, dtype=np.float64)
-        return self.learning_rate * np.sqrt(1 - self.decay**t) / (1 - self.momentum**t)
+        rates: np.ndarray = adam_rates(_numbers(step, count), self.learning_rate, self.momentum, self.decay)
+        return rates
 
 
 class AdamW(Adam):
@@ -276,7 +276,7 @@ class Nadam(Optimizer):
     def __init__(
         self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
     ) -> None:
-        betas = _check_below_one("beta_1", beta_1), _check_below_one("beta_2", beta_2)
+        betas = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
         super().__init__(learning_rate, *betas, epsilon)
 
     def rates(self, step: int, count: int) -> np.ndarray:
@@ -285,7 +285,7 @@ class Nadam(Optimizer):
 
     def steps(self, step: int, count: int) -> np.ndarray:
         """All that changes from step to step, of the same steps, shape (count, 4), float64."""
-        numbers, t = np.zeros((count, 4)), np.arange(step + 1, step + count + 1)
+        numbers, t = np.zeros((count, 4)), _numbers(step, count)
         numbers[:, 0], numbers[:, 2], numbers[:, 3] = nadam_rates(t, self.learning_rate, self.momentum, self.decay)
         return numbers
 
@@ -350,7 +350,7 @@ class Adadelta(Optimizer):
     rho = Optimizer.decay
 
     def __init__(self, learning_rate: float = 0.001, rho: float = 0.95, epsilon: float = 1e-7) -> None:
-        super().__init__(learning_rate, decay=_check_below_one("rho", rho), epsilon=epsilon)
+        super().__init__(learning_rate, decay=check_below_one("rho", rho), epsilon=epsilon)
 
 
 class RMSprop(Optimizer):
@@ -389,9 +389,9 @@ class RMSprop(Optimizer):
         centered: bool = False,
     ) -> None:
         momentum = check_number("momentum", momentum, 0, 1)
-        super().__init__(learning_rate, momentum, _check_below_one("rho", rho), epsilon)
+        super().__init__(learning_rate, momentum, check_below_one("rho", rho), epsilon)
         self.centered = check_flag("centered", centered)
-        self.kernel = "rmsprop" + "_centered" * self.centered + "_momentum" * bool(momentum)
+        self.kernel = rmsprop_rule(self.centered, bool(momentum))
         self.slots = 1 + self.centered + bool(momentum)
 
 
@@ -418,11 +418,12 @@ class Lion(Optimizer):
     beta_1, beta_2 = Optimizer.momentum, Optimizer.decay
 
     def __init__(self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.99) -> None:
-        super().__init__(learning_rate, _check_below_one("beta_1", beta_1), _check_below_one("beta_2", beta_2))
+        super().__init__(learning_rate, check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2))
 
 
-def _check_below_one(name: str, value: float) -> float:
-    return check_number(name, value, 0, 1, "[)")
+def _numbers(step: int, count: int) -> np.ndarray:
+    """The numbers of the `count` steps after `step`, from 1."""
+    return np.arange(step + 1, step + count + 1)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -44,6 +44,10 @@ from fastbp.ops.activation_backward import (
     softsign_backward,
     tanh_backward,
 )
+from fastbp.ops.batch_norm import (
+    batch_norm,
+    batch_norm_backward,
+)
 from fastbp.ops.clip import (
     clip_by_global_norm,
     clip_by_norm,
@@ -100,8 +104,6 @@ from fastbp.ops.metric import (
     top_k_accuracy,
 )
 from fastbp.ops.norm import (
-    batch_norm,
-    batch_norm_backward,
     group_norm,
     group_norm_backward,
     layer_norm,
