@@ -2,6 +2,8 @@
 
 import importlib.util
 import inspect
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from references import LOSSES, ROWS, Draw
 from references_loss import reduced
 
 import fastbp as fb
-from fastbp.ops.edge import REALS
+from fastbp.ops.edge import REALS, row_numbers
 
 ops = fb.ops
 DTYPES = ("float32", "float64")
@@ -333,6 +335,133 @@ def test_classes_are_counted_as_numpy_counts_them():
     np.testing.assert_array_equal(got, wanted)
 
 
+# ---- targets and weights
+
+BINARY = ["sigmoid_binary_cross_entropy", "binary_cross_entropy"]
+DISTRIBUTIONS = [*CATEGORICAL, "kl_divergence"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", [np.array, np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]])
+@pytest.mark.parametrize("name", [*BINARY, *DISTRIBUTIONS])
+def test_targets_that_are_no_probabilities_are_refused_but_in_rows_that_do_not_count(name, layout, dtype):
+    function, weight = getattr(ops, name), np.arange(6) != 3
+    wrong = (-1e-6, 1.0001, np.nan, np.inf) if name in BINARY else (-1e-6, np.nan, np.inf, -np.inf)
+    for place in ((3, 0), (3, 4)):
+        for value in wrong:
+            p, t = positive(dtype)
+            t[place] = value
+            for weights in (None, np.ones(6)):
+                out = np.full_like(p, 7)
+                with pytest.raises(ValueError, match=r"expected target (from 0 to 1|finite and at least 0), got"):
+                    function(p, layout(t), sample_weight=weights, out=out)
+                assert (out == 7).all()
+            assert np.isfinite(function(p, layout(t), sample_weight=weight)[0])
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_targets_of_exactly_0_and_1_are_taken(name):
+    assert np.isfinite(getattr(ops, name)([0.5, 0.5, 0.5], [0.0, 1.0, -0.0])[0])
+
+
+@pytest.mark.parametrize("name", CATEGORICAL)
+def test_labels_may_stand_in_a_column(name):
+    p, labels = positive()[0], np.array([0, 4, 3, 1, 2, 0])
+    want = getattr(ops, name)(p, labels)
+    got = getattr(ops, name)(p, labels[:, None])
+    assert got[0] == want[0]
+    np.testing.assert_array_equal(got[1], want[1])
+    assert ops.accuracy(p, labels[:, None]) == ops.accuracy(p, labels)
+    np.testing.assert_array_equal(ops.one_hot(labels[:, None], 5), ops.one_hot(labels, 5))
+
+
+def test_class_weights_may_be_a_mapping_that_leaves_classes_out():
+    z, labels = Draw(0).normal(6, 4), np.array([0, 3, 3, 1, 2, 0])
+    want = ops.softmax_cross_entropy(z, labels, class_weight=[1, 1, 0.5, 4])
+    got = ops.softmax_cross_entropy(z, labels, class_weight={3: 4, np.int64(2): 0.5})
+    assert got[0] == want[0]
+    np.testing.assert_array_equal(got[1], want[1])
+    for given, error, says in (
+        ({4: 1.0}, ValueError, "class_weight for labels as a whole number from 0 to 3, got 4"),
+        ({"cat": 1.0}, TypeError, "class_weight for labels as a whole number, got 'cat'"),
+        ({1: "a"}, TypeError, r"class_weight\[1\] as a number, got 'a'"),
+        ({1: -1.0}, ValueError, r"class_weight\[1\] as a finite number"),
+    ):
+        with pytest.raises(error, match=says):
+            ops.softmax_cross_entropy(z, labels, class_weight=given)
+
+
+@needs_torch
+def test_a_class_weight_multiplies_the_smoothed_loss_as_a_whole_where_pytorch_weighs_its_terms():
+    import torch
+
+    z, labels, weight = Draw(0).normal(6, 4), np.array([0, 3, 3, 1, 2, 0]), np.array([1.0, 2.0, 0.5, 4.0])
+    ours, _ = ops.softmax_cross_entropy(z, labels, class_weight=weight, label_smoothing=0.2, reduction="none")
+    losses = -ops.log_softmax(z)
+    own = losses[np.arange(6), labels]
+    np.testing.assert_allclose(ours, weight[labels] * (0.8 * own + 0.2 * losses.mean(axis=1)), rtol=1e-13)
+    theirs = torch.nn.functional.cross_entropy(
+        torch.tensor(z), torch.tensor(labels), torch.tensor(weight), label_smoothing=0.2, reduction="none"
+    )
+    np.testing.assert_allclose(theirs, 0.8 * weight[labels] * own + 0.2 * (weight * losses).mean(axis=1), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ({"sample_weight": [1e39, 1.0, 1.0]}, "expected sample_weight to be finite in float32"),
+        ({"sample_weight": [1e30] * 3, "class_weight": [1e30] * 4}, "expected sample_weight and class_weight to be"),
+    ],
+)
+def test_weights_that_overflow_in_the_type_of_the_prediction_are_refused(weights, says):
+    with pytest.raises(ValueError, match=says):
+        ops.softmax_cross_entropy(P.astype("f4"), LABELS, **weights)
+    assert np.isfinite(ops.softmax_cross_entropy(P, LABELS, **weights)[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda x, tiny: ops.gaussian_nll(x, x, x, tiny), "epsilon"),
+        (lambda x, tiny: ops.huber(x, x, tiny), "delta"),
+        (lambda x, tiny: ops.sigmoid_binary_cross_entropy(x, x, pos_weight=tiny), "pos_weight"),
+        (lambda x, tiny: ops.quantile(x, x, tiny), "q"),
+        (lambda x, tiny: ops.quantile(x, x, 1 - 1e-12), "q"),
+        (lambda x, tiny: ops.huber(x, x, 1e39), "delta"),
+        (lambda x, tiny: ops.layer_norm(x, epsilon=tiny), "epsilon"),
+        (lambda x, tiny: ops.rms_norm(x, epsilon=tiny), "epsilon"),
+        (lambda x, tiny: ops.group_norm(x, 2, epsilon=tiny), "epsilon"),
+        (lambda x, tiny: ops.batch_norm(x, epsilon=tiny), "epsilon"),
+    ],
+)
+def test_a_constant_has_to_be_in_its_range_as_float32_too(call, name):
+    call(P, 1e-50)
+    with pytest.raises(ValueError, match=rf"expected {name} as a finite number in \(0, .* in float32, got"):
+        call(P.astype("f4"), 1e-50)
+
+
+def test_other_threads_run_while_labels_are_checked():
+    labels, stop, count = np.zeros(10_000_000, np.int64), threading.Event(), [0]
+
+    def counting():
+        while not stop.is_set():
+            count[0] += 1
+            time.sleep(1e-4)
+
+    thread = threading.Thread(target=counting)
+    thread.start()
+    most = 0
+    for _ in range(50):
+        before = count[0]
+        row_numbers("index", labels, 1)
+        most = max(most, count[0] - before)
+        if most > 5:
+            break
+    stop.set()
+    thread.join()
+    assert most > 5, "a thread that counts all the time did so at most this often during a call"
+
+
 # ---- what is refused
 
 P = np.full((3, 4), 0.25)
@@ -432,6 +561,7 @@ def test_bad_options_of_every_loss_are_refused(name, options, says):
         (lambda: ops.accuracy(P, [0, 1, 4]), ValueError, "labels from 0 to 3"),
         (lambda: ops.accuracy(P[:, 0], [0, 1]), ValueError, r"target with shape \(3,\) or \(3, 1\), got \(2,\)"),
         (lambda: ops.accuracy(P[:, :0], LABELS), ValueError, "at least one column"),
+        (lambda: ops.softmax_cross_entropy(P[:, :0], LABELS), ValueError, "logits with at least one column"),
         (lambda: ops.top_k_accuracy(P, LABELS, k=0), ValueError, "k as a whole number of at least 1"),
         (lambda: ops.confusion_counts([0], [0, 1], 2), ValueError, r"predicted_labels with shape \(1,\), got \(2,\)"),
         (lambda: ops.confusion_counts([0], [2], 2), ValueError, "predicted_labels of labels from 0 to 1"),

@@ -406,6 +406,11 @@ ONES, ROW = np.ones((3, 4)), np.ones(4)
             ValueError,
             r"expected mean with shape \(4,\), got \(3,\)",
         ),
+        (
+            lambda: fb.ops.batch_norm(ONES, running_mean=ROW, running_variance=-ROW, training=False),
+            ValueError,
+            "expected running_variance of at least 0, got -",
+        ),
         (lambda: fb.ops.layer_norm(1.0), ValueError, "expected x with at least one axis"),
         (lambda: fb.ops.layer_norm(ONES, ROW[:2]), ValueError, r"expected gamma with shape \(4,\)"),
         (lambda: fb.ops.layer_norm(ONES, epsilon=np.nan), ValueError, "expected epsilon as a finite number"),

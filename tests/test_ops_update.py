@@ -372,6 +372,8 @@ def read_only():
         (lambda: fb.ops.adadelta(W(), W(), W(), W(), rho=1.0), ValueError, "rho as a finite number .*got 1"),
         (lambda: fb.ops.rmsprop(W(), W(), W(), momentum=0.5), ValueError, "expected velocity where momentum is not 0"),
         (lambda: fb.ops.rmsprop(W(), W(), W(), centered=True), ValueError, "an average where centered is True"),
+        (lambda: fb.ops.rmsprop(W(), W(), W(), centered=1), TypeError, "centered as True or False"),
+        (lambda: fb.ops.sgd(W()[:, :1], W()[:, 0]), ValueError, r"g with the shape of w, \(3, 1\), got \(3,\)"),
         (lambda: fb.ops.rmsprop(W(), W(), W(), average=W()), ValueError, "no average where centered is False"),
         (lambda: fb.ops.sgd([1.0], [1.0]), TypeError, r"expected w as a float32 or float64 array, got \[1.0\]"),
         (lambda: fb.ops.sgd(W().astype(int), W()), TypeError, "expected w as a float32 or float64 array, got int64"),

@@ -1,5 +1,6 @@
 """Floor 2. Small tools: names to objects, checks of options, one-hot labels, seeds."""
 
+import ctypes
 import difflib
 import math
 import operator
@@ -77,6 +78,8 @@ def described(value: object) -> str:
 
 def as_number(name: str, value: object) -> float:
     """A float of anything that is one number; TypeError for all else: flags, text, arrays with axes."""
+    if type(value) is float:
+        return value
     if not isinstance(value, (bool, np.bool_, str, bytes)) and not getattr(value, "shape", ()):
         try:
             return float(value)  # type: ignore[arg-type]
@@ -102,17 +105,19 @@ def check_number(
     if dtype is None and type(value) is float and low < value < high:
         return value
     number = as_number(name, value)
-    for given, where in ((number, ""),) if dtype is None else ((number, ""), (_rounded(number, dtype), f" in {dtype}")):
-        inside = low <= given <= high and (given != low or ends[0] == "[") and (given != high or ends[1] == "]")
-        if not math.isfinite(given) or not inside:
-            bounds = f"{ends[0]}{low:g}, {high:g}{ends[1]}"
-            raise ValueError(f"expected {name} as a finite number in {bounds}{where}, got {value!r}")
-    return number
+    fits = _lies_in(number, low, high, ends)
+    rounded = number if dtype is None or dtype.itemsize > 4 else ctypes.c_float(number).value
+    if fits and _lies_in(rounded, low, high, ends):
+        return number
+    where = f"{ends[0]}{low:g}, {high:g}{ends[1]}{f' in {dtype}' if fits else ''}"
+    raise ValueError(f"expected {name} as a finite number in {where}, got {value!r}")
 
 
-def _rounded(number: float, dtype: np.dtype[Any]) -> float:
-    with np.errstate(over="ignore", under="ignore"):
-        return float(dtype.type(number))
+def _lies_in(number: float, low: float, high: float, ends: str) -> bool:
+    if low < number < high:
+        return True
+    at_an_end = (number == low and ends[0] == "[") or (number == high and ends[1] == "]")
+    return at_an_end and math.isfinite(number)
 
 
 def check_count(name: str, value: object, minimum: int, maximum: int | None = None) -> int:

@@ -36,6 +36,10 @@ cdef bint is_real(cnp.ndarray a) noexcept:
     return kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64
 
 
+cdef bint is_masked(value):
+    return type(value) is not cnp.ndarray and isinstance(value, np.ma.MaskedArray)
+
+
 # Whether kernels can read the array where it lies: native, aligned, strides of whole elements.
 cdef bint is_readable(cnp.ndarray a) noexcept:
     cdef int axis
@@ -81,7 +85,7 @@ cpdef cnp.ndarray as_array(str name, value):
     """The array itself, or what NumPy or DLPack sees of the value; a copy only of things that are no arrays (lists)."""
     if type(value) is cnp.ndarray:
         return value
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise TypeError(f"expected {name} as an array without a mask, got {described(value)}: use .filled()")
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
@@ -210,7 +214,7 @@ def changing(tuple names, tuple arrays, g):
 
 cpdef cnp.ndarray changeable(str name, value):
     """`value`, an array of a real type that can be changed where it lies."""
-    if not isinstance(value, cnp.ndarray) or not is_real(<cnp.ndarray> value) or isinstance(value, np.ma.MaskedArray):
+    if not isinstance(value, cnp.ndarray) or not is_real(<cnp.ndarray> value) or is_masked(value):
         raise TypeError(f"expected {name} as a float32 or float64 array, got {described(value)}")
     if not cnp.PyArray_ISWRITEABLE(<cnp.ndarray> value):
         raise ValueError(f"expected {name} to be writeable, since it is changed in place")

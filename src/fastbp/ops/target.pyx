@@ -139,7 +139,8 @@ cdef bint _lies_within(const real_t* x, Py_ssize_t rows, Py_ssize_t columns, Py_
     for i in range(rows):
         if not weight or weight[i] != 0:
             for j in range(columns):
-                fits &= (x[i * stride + j] >= 0) & (x[i * stride + j] <= most)
+                fits &= (x[j] >= 0) & (x[j] <= most)
+        x += stride
     return fits
 
 

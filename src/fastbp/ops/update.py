@@ -407,9 +407,13 @@ def rmsprop(
         raise ValueError(f"expected {'an average' if centered else 'no average'} where centered is {centered}")
     if velocity is None and momentum:
         raise ValueError("expected velocity where momentum is not 0, got None")
-    states = {"w": w, "v": v, "average": average, "velocity": velocity}
-    names, arrays = zip(*((name, array) for name, array in states.items() if array is not None), strict=True)
+    states = {"w": w, "v": v}
+    if average is not None:
+        states["average"] = average
+    if velocity is not None:
+        states["velocity"] = velocity
     kind = rmsprop_rule(centered, velocity is not None)
+    names, arrays = tuple(states), tuple(states.values())
     return _update(kind, names, arrays, g, learning_rate, options, momentum=momentum, decay=rho, epsilon=epsilon)
 
 
