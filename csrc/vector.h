@@ -1,5 +1,5 @@
-// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, the sum of squares; and
-// the copy past the caches.
+// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, the sum of squares;
+// and the copy past the caches.
 //
 // Adding a member is a row in FBP_VECTORS (fbp_families.h) and its function here.
 
