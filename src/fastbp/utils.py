@@ -46,7 +46,7 @@ SYNONYMS = {
 def suggestion(table: Collection[str], name: str) -> str:
     """The name in the table that was probably meant, as the end of a message; nothing if none is near."""
     meant = [known for known in SYNONYMS.get(name.lower(), ()) if known in table]
-    near = meant or difflib.get_close_matches(name.lower(), table, n=1, cutoff=0.5)
+    near = meant or difflib.get_close_matches(name.lower(), table, n=1, cutoff=0.6)
     return f": did you mean {near[0]!r}?" if near else ""
 
 
@@ -110,7 +110,7 @@ def check_number(
     if fits and _lies_in(rounded, low, high, ends):
         return number
     where = f"{ends[0]}{low:g}, {high:g}{ends[1]}{f' in {dtype}' if fits else ''}"
-    raise ValueError(f"expected {name} as a finite number in {where}, got {value!r}")
+    raise ValueError(f"expected {name} as a finite number in {where}, got {described(value)}")
 
 
 def _lies_in(number: float, low: float, high: float, ends: str) -> bool:
@@ -132,7 +132,7 @@ def check_count(name: str, value: object, minimum: int, maximum: int | None = No
         bits = maximum.bit_length() if maximum else 0
         most = f"2**{bits} - 1" if bits > 31 else maximum
         where = f"of at least {minimum}" if maximum is None else f"from {minimum} to {most}"
-        raise ValueError(f"expected {name} as a whole number {where}, got {count}")
+        raise ValueError(f"expected {name} as a whole number {where}, got {described(count)}")
     return count
 
 

@@ -17,6 +17,8 @@ from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, Array, changing
 from fastbp.utils import as_number, check_count, check_flag, check_number
 
+LAST_STEP = 2**53 - 1  # that a float holds exactly
+
 
 class GradientOptions(TypedDict, total=False):
     """What may be done to a gradient before the rule sees it; see `sgd`."""
@@ -230,7 +232,7 @@ def _adam(
     options: Options,
 ) -> Array:
     """Adam, or AMSGrad: the same constants."""
-    step = check_count("step", step, 1)
+    step = check_count("step", step, 1, LAST_STEP)
     beta_1, beta_2 = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
     learning_rate = check_number("learning_rate", learning_rate, 0)
     rate = adam_rates(step, learning_rate, beta_1, beta_2)
@@ -320,7 +322,7 @@ def nadam(
     >>> fb.ops.nadam(w, np.array([3.0, -3.0]), m, v, step=1, learning_rate=0.1).round(4)
     array([0.8937, 1.1063])
     """
-    step = check_count("step", step, 1)
+    step = check_count("step", step, 1, LAST_STEP)
     beta_1, beta_2 = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
     learning_rate = check_number("learning_rate", learning_rate, 0)
     rate, gradient_rate, correction = nadam_rates(step, learning_rate, beta_1, beta_2)
