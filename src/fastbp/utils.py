@@ -102,22 +102,19 @@ def check_number(
 
     With a dtype that holds also for what it is rounded to in that type. TypeError for what is no number.
     """
-    if dtype is None and type(value) is float and low < value < high:
-        return value
+    if dtype is None and type(value) is float and (low < value < high or (value == low == 0 and ends[0] == "[")):
+        return value  # as it mostly is
     number = as_number(name, value)
     fits = _lies_in(number, low, high, ends)
-    rounded = number if dtype is None or dtype.itemsize > 4 else ctypes.c_float(number).value
-    if fits and _lies_in(rounded, low, high, ends):
+    if fits and (dtype is None or dtype.itemsize > 4 or _lies_in(ctypes.c_float(number).value, low, high, ends)):
         return number
     where = f"{ends[0]}{low:g}, {high:g}{ends[1]}{f' in {dtype}' if fits else ''}"
     raise ValueError(f"expected {name} as a finite number in {where}, got {described(value)}")
 
 
 def _lies_in(number: float, low: float, high: float, ends: str) -> bool:
-    if low < number < high:
-        return True
-    at_an_end = (number == low and ends[0] == "[") or (number == high and ends[1] == "]")
-    return at_an_end and math.isfinite(number)
+    above = low < number or (number == low and ends[0] == "[")
+    return above and (number < high or (number == high and ends[1] == "]")) and math.isfinite(number)
 
 
 def check_count(name: str, value: object, minimum: int, maximum: int | None = None) -> int:

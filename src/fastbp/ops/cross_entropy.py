@@ -211,10 +211,11 @@ def sigmoid_binary_cross_entropy(
     (0.6931, array([[-0.25],
            [ 0.25]]))
     """
-    options = (sample_weight, reduction, out, ("pos_weight", pos_weight, 0, inf), _smoothing(label_smoothing))
-    plain = isinstance(pos_weight, int | float) and pos_weight == 1
-    kind = "binary_crossentropy_logits" if plain else "weighted_binary_crossentropy_logits"
-    return run_compared(kind, logits, target, *options)
+    smoothing, kind = _smoothing(label_smoothing), "binary_crossentropy_logits"
+    weight = None
+    if type(pos_weight) not in (int, float) or pos_weight != 1:
+        kind, weight = f"weighted_{kind}", ("pos_weight", pos_weight, 0, inf)
+    return run_compared(kind, logits, target, sample_weight, reduction, out, weight, smoothing)
 
 
 def binary_cross_entropy(
