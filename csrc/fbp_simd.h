@@ -137,7 +137,8 @@ FBP_INLINE void vstream(real *p, vreal v) {
 // mask ? a : b, lane by lane; mask comes from a comparison (all ones or all zeros).
 FBP_INLINE vreal vselect(vint mask, vreal a, vreal b) {
 #if FBP_SSE2 && FBP_REAL_BITS == 64
-    // GCC 12 would turn the select into a comparison of 64-bit integers, which SSE2 lacks, and stop with an internal error.
+    // GCC 12 would turn the select into a comparison of 64-bit integers, which SSE2 lacks, and stop with an internal
+    // error.
     __asm__("" : "+x"(mask));
 #endif
     return (vreal)(((vint)a & mask) | ((vint)b & ~mask));
@@ -263,13 +264,14 @@ FBP_INLINE vreal vsqrt(vreal a) {
 #elif FBP_SSE2
     return (vreal)MM(_mm_sqrt)(a);
 #else
-    for (fbp_size i = 0; i < LANES; i++) a[i] = FBP_REAL_BITS == 32 ? __builtin_sqrtf((float)a[i]) : __builtin_sqrt(a[i]);
+    for (fbp_size i = 0; i < LANES; i++)
+        a[i] = FBP_REAL_BITS == 32 ? __builtin_sqrtf((float)a[i]) : __builtin_sqrt(a[i]);
     return a;
 #endif
 }
 
-// Transposes LANES vectors in place: lane j of vector i changes places with lane i of vector j. Blocks of d x d lanes off
-// the diagonal change places, for d = 1, 2, 4, ...
+// Transposes LANES vectors in place: lane j of vector i changes places with lane i of vector j. Blocks of d x d lanes
+// off the diagonal change places, for d = 1, 2, 4, ...
 FBP_INLINE void OP(transpose)(vreal *v) {
     enum { N = FBP_VECTOR_BYTES / sizeof(real) };
     vint lane;

@@ -1,4 +1,5 @@
-// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, and the sum of squares.
+// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, the sum of squares;
+// and the copy past the caches.
 //
 // Adding a member is a row in FBP_VECTORS (fbp_families.h) and its function here.
 
@@ -65,6 +66,17 @@ static double OP(sum_of_squares)(fbp_size n, const void *source) {
     for (int w = CHAINS / 2; w; w /= 2)
         for (int c = 0; c < w; c++) chain[c] += chain[c + w];
     return chain[0];
+}
+
+// out = x, past the caches: for results larger than they are, which nobody will find there anyway.
+static void OP(stream)(fbp_size n, const void *x, void *out) {
+    const real *from = x;
+    real *to = out;
+    fbp_size i = 0;
+    for (; i < n && (uintptr_t)(to + i) % FBP_VECTOR_BYTES; i++) to[i] = from[i];
+    for (; i + LANES <= n; i += LANES) vstream(to + i, vload(from + i));
+    for (; i < n; i++) to[i] = from[i];
+    stream_end();
 }
 
 #undef vector_rule

@@ -17,8 +17,7 @@ from ._ops cimport *
 cnp.import_array()
 
 cdef enum:
-    STREAMED_BYTES = 16 << 20   # results as large as this go past the caches,
-    RUN_BYTES = 1024            # in runs at least as long as this
+    RUN_BYTES = 1024            # what goes past the caches goes in runs at least as long as this
     LEAST_ROWS = 16             # of a block, for gradients of gamma and beta,
     MOST_BLOCKS = 32            # and how many blocks there are at most
 

@@ -14,6 +14,8 @@ cdef struct Numbers:
     double held             # 1: no parameter changes in this step
     double keep             # and the next: of fbp_update
     double overwrite
+cdef enum:
+    STREAMED_BYTES = 16 << 20   # results as large as this may go past the caches
 
 # The part of a step that one call of an op does: slice `index` of `count`, and with it rows [begin, end) of the batch.
 cdef struct Share:

@@ -44,7 +44,7 @@ cdef class VectorMap(Op):
 
     cdef Map p
 
-    def __init__(self, str kind, double a, double b, cnp.ndarray x, cnp.ndarray out, cnp.ndarray other=None):
+    def __init__(self, cnp.ndarray x, cnp.ndarray out, str kind, double a, double b, cnp.ndarray other=None):
         cdef View view = no_view()
         memset(&self.p, 0, sizeof(Map))
         self.by_rows = False

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _kernels, _memory, _ops, _rows, _vectors
+from .._core import _dense, _kernels, _losses, _memory, _ops, _rows, _vectors
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -225,13 +225,13 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
         case "loss_gradient":
-            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
         case "metric" if kernel in _kernels.METRICS:
-            return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
+            return _losses.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
         case "metric":
-            return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])
+            return _losses.Loss(kernel, inputs[0], inputs[1], outputs[0])
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
             return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
@@ -244,7 +244,7 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "bias_gradient":
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
-            return _rows.Accumulate(inputs[0], outputs[0])
+            return _losses.Accumulate(inputs[0], outputs[0])
         case "mean_gradient":
             return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
         case "sum_of_squares":

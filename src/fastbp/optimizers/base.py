@@ -241,8 +241,8 @@ class Optimizer:
 
     def attach(self, parameters: np.ndarray, variables: Sequence[Any]) -> None:
         """Have state for these flat parameters, which hold these variables: a new one, unless it is theirs already."""
-        if self._epsilon is not None and not parameters.dtype.type(self.epsilon) > 0:
-            raise ValueError(f"expected epsilon to be more than 0 in {parameters.dtype}, got {self.epsilon}")
+        if self._epsilon is not None:
+            check_number("epsilon", self.epsilon, 0, ends="(]", dtype=parameters.dtype)
         for key in self.learning_rate_multipliers or {}:
             if not any(_names(key, variable) for variable in variables):
                 names = sorted({variable.path.rpartition("/")[0] for variable in variables})
@@ -365,11 +365,6 @@ def slice_of(flat: np.ndarray, variable: Any) -> np.ndarray:
     """A variable's part of an array that is parallel to the parameters, in the variable's shape."""
     view: np.ndarray = flat[variable.offset : variable.offset + variable.size].reshape(variable.shape)
     return view
-
-
-def check_below_one(name: str, value: float) -> float:
-    """A number from 0 to below 1."""
-    return check_number(name, value, 0, 1, "[)")
 
 
 def _check_optional(name: str, value: object, minimum: int) -> int | None:
