@@ -248,7 +248,7 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "mean_gradient":
             return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
         case "sum_of_squares":
-            return _vectors.SumOfSquares(*inputs, partial=outputs[0])
+            return _vectors.SumOfSquares(tuple(inputs), outputs[0])
         case "update":
             squares = inputs[2] if len(inputs) > 2 else None
             return _dense.ApplyUpdate(inputs[1], attrs["rule"], squares, attrs.get("max_norm", inf))

@@ -203,7 +203,7 @@ def _place(name: str, array: Array) -> Array:
 
 
 def _sum_of_squares(g: Array) -> float:
-    op = _vectors.SumOfSquares(np.ascontiguousarray(g))
+    op = _vectors.SumOfSquares((np.ascontiguousarray(g),))
     run_op(op, 1, 2 * MOVED * g.size)
     return op.total()
 
