@@ -33,8 +33,28 @@ FBP_INLINE vreal OP(two_sum)(vreal a, vreal b, vreal *sum) {
 }
 
 // ---- columns
+//
+// In three stages, each of which needs all of the one before: sums over every block of rows; what follows from them for
+// every column; and the rows once more. The sums of a block are 2 or 3 rows at `sums`; the second stage adds up those of
+// all blocks, and leaves in the place of the first what the third multiplies with and adds.
 
-// Sum and sum of squared deviations of each of n columns, from the first row, over `rows` rows, at most NORM_ROWS.
+// Moments of the values of two sets merged: formula of Chan, Golub & LeVeque (1983).
+typedef struct {
+    vreal per_before, per_here, weight;
+} OP(merger);
+
+FBP_INLINE OP(merger) OP(merger_of)(fbp_size before, fbp_size here) {
+    const real old = (real)before, new = (real)here;
+    return (OP(merger)){vset(before ? 1 / old : 0), vset(1 / new), vset(old * (new / (old + new)))};
+}
+
+FBP_INLINE void OP(merge)(OP(merger) m, vreal s, vreal q, vreal *sum, vreal *m2) {
+    const vreal apart = s * m.per_here - *sum * m.per_before;
+    *sum += s;
+    *m2 = vfma(apart * apart, m.weight, *m2 + q);
+}
+
+// Sum of deviations from `from` and sum of squared deviations of each of n columns over `rows` rows, at most NORM_ROWS.
 FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows, fbp_size n, vreal from, vreal *sum,
                                   vreal *m2) {
     vreal d[NORM_ROWS], sums[2] = {{0}}, squares[2] = {{0}};  // two chains each
@@ -45,60 +65,25 @@ FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows,
     *m2 = squares[0] + squares[1];
 }
 
-// Sums and sums of squared deviations of columns over all rows: blocks of rows, merged by the formula of Chan, Golub &
-// LeVeque (1983).
-FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, fbp_size stride, real *sum, real *m2) {
-    for (fbp_size j = 0; j < cols; j += LANES) vstore(sum + j, vset(0)), vstore(m2 + j, vset(0));
-    for (fbp_size i = 0; i < rows; i += NORM_ROWS) {
-        const fbp_size height = smaller(NORM_ROWS, rows - i);
-        const real before = (real)i, here = (real)height;
-        const vreal per_before = vset(i ? 1 / before : 0), per_here = vset(1 / here);
-        const vreal weight = vset(before * (here / (before + here)));
-        EACH_PIECE(j, n, cols) {
-            const vreal from = OP(origin)(vload_upto(x + j, n));
-            const real *block = x + i * stride + j;
-            vreal s, q;
+// Of these rows: sums of deviations from the batch's first row, and sums of squared deviations.
+static void OP(batch_sums)(const fbp_norm *args) {
+    const fbp_norm a = *args;  // what is stored could change *args, for all the compiler knows
+    real *sum = a.sums, *m2 = sum + a.sums_stride;
+    for (fbp_size i = 0; i < a.rows; i += NORM_ROWS) {
+        const fbp_size height = smaller(NORM_ROWS, a.rows - i);
+        const OP(merger) merger = OP(merger_of)(i, height);
+        EACH_PIECE(j, n, a.channels) {
+            const vreal from = OP(origin)(vload_upto((const real *)a.first + j, n));
+            const real *block = (const real *)a.x + i * a.x_stride + j;
+            vreal s, q, all = {0}, squares = {0};
             if (height == NORM_ROWS && n == LANES)
-                OP(block_moments)(block, stride, NORM_ROWS, LANES, from, &s, &q);
+                OP(block_moments)(block, a.x_stride, NORM_ROWS, LANES, from, &s, &q);
             else
-                OP(block_moments)(block, stride, height, n, from, &s, &q);
-            const vreal all = vload(sum + j), squares = vload(m2 + j);
-            const vreal apart = s * per_here - all * per_before;
-            vstore(sum + j, all + s);
-            vstore(m2 + j, vfma(apart * apart, weight, squares + q));
+                OP(block_moments)(block, a.x_stride, height, n, from, &s, &q);
+            if (i) all = vload_upto(sum + j, n), squares = vload_upto(m2 + j, n);
+            OP(merge)(merger, s, q, &all, &squares);
+            vstore_upto(sum + j, all, n), vstore_upto(m2 + j, squares, n);
         }
-    }
-}
-
-// y = (x - mean) scale + shift, one of each a column, in `height` rows of n columns. All loads come before all stores:
-// rows may lie on top of one another in L1.
-FBP_INLINE void OP(scale_block)(fbp_size height, fbp_size n, const real *x, fbp_size x_stride, vreal mean, vreal scale,
-                                vreal shift, real *y, fbp_size y_stride) {
-    vreal v[APPLY_ROWS];
-    for (fbp_size r = 0; r < height; r++) v[r] = vload_upto(x + r * x_stride, n);
-    for (fbp_size r = 0; r < height; r++) vstore_upto(y + r * y_stride, vfma(v[r] - mean, scale, shift), n);
-}
-
-FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real *scale, const real *shift) {
-    const real *mean = (const real *)a->mean + at;
-    const fbp_size x_stride = a->x_stride, rows = a->rows, whole = cols / LANES * LANES;
-    const int streams = a->streams;
-    real pieces[APPLY_ROWS][NORM_CHUNK];
-    // from the last rows, which were read last and are still in cache, to the first
-    for (fbp_size i = (rows - 1) / APPLY_ROWS * APPLY_ROWS; i >= 0; i -= APPLY_ROWS) {
-        const fbp_size height = smaller(APPLY_ROWS, rows - i), out_stride = streams ? NORM_CHUNK : a->y_stride;
-        const real *x = (const real *)a->x + i * x_stride + at;
-        real *y = (real *)a->y + i * a->y_stride + at, *out = streams ? pieces[0] : y;
-        fbp_size j = 0;
-        for (; height == APPLY_ROWS && j < whole; j += LANES)
-            OP(scale_block)(APPLY_ROWS, LANES, x + j, x_stride, vload(mean + j), vload(scale + j), vload(shift + j),
-                            out + j, out_stride);
-        for (; j < cols; j += LANES) {
-            const fbp_size n = smaller(LANES, cols - j);
-            OP(scale_block)(height, n, x + j, x_stride, vload_upto(mean + j, n), vload(scale + j), vload(shift + j),
-                            out + j, out_stride);
-        }
-        for (fbp_size r = 0; streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
     }
 }
 
@@ -108,50 +93,99 @@ FBP_INLINE void OP(run_average)(void *running, fbp_size j, fbp_size n, vreal mom
     vstore_upto(average, vfma(one_minus, now, momentum * vload_upto(average, n)), n);
 }
 
-// Normalises each column by its own moments over the rows, which it leaves in mean and rstd.
-static void OP(batch_norm)(const fbp_norm *a) {
-    const vreal epsilon = vset((real)a->epsilon), per_row = vset((real)1 / (real)a->rows);
-    const vreal momentum = vset((real)a->momentum), one_minus = vset((real)(1 - a->momentum));
-    real scale[NORM_CHUNK], shift[NORM_CHUNK];
-    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
-        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
-        const real *x = (const real *)a->x + at;
-        OP(column_moments)(a->rows, cols, x, a->x_stride, scale, shift);
-        EACH_PIECE(j, n, cols) {
-            const vreal from = OP(origin)(vload_upto(x + j, n)), variance = vload(shift + j) * per_row;
-            vreal mean;
-            const vreal rest = OP(two_sum)(from, vload(scale + j) * per_row, &mean);
-            const vreal rstd = vset(1) / vsqrt(variance + epsilon);
-            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
-            vstore(scale + j, factor);
-            vstore(shift + j, vfma(-rest, factor, OP(part_or)(a->beta, at + j, n, 0)));
-            vstore_upto((real *)a->mean + at + j, mean, n);
-            vstore_upto((real *)a->rstd + at + j, rstd, n);
-            OP(run_average)(a->running_mean, at + j, n, momentum, one_minus, mean);
-            OP(run_average)(a->running_variance, at + j, n, momentum, one_minus, variance);
+// Mean, rstd and running moments of each column of all rows. Leaves scale and shift: y = (x - mean) scale + shift.
+static void OP(batch_moments)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    const vreal epsilon = vset((real)a.epsilon), per_row = vset((real)1 / (real)a.rows);
+    const vreal momentum = vset((real)a.momentum), one_minus = vset((real)(1 - a.momentum));
+    real *sum = a.sums, *m2 = sum + a.sums_stride;
+    for (fbp_size i = a.block; i < a.rows; i += a.block) {
+        const OP(merger) merger = OP(merger_of)(i, smaller(a.block, a.rows - i));
+        const real *here = sum + i / a.block * 2 * a.sums_stride;
+        EACH_PIECE(j, n, a.channels) {
+            vreal all = vload_upto(sum + j, n), squares = vload_upto(m2 + j, n);
+            OP(merge)(merger, vload_upto(here + j, n), vload_upto(here + a.sums_stride + j, n), &all, &squares);
+            vstore_upto(sum + j, all, n), vstore_upto(m2 + j, squares, n);
         }
-        OP(scale_columns)(a, at, cols, scale, shift);
+    }
+    EACH_PIECE(j, n, a.channels) {
+        const vreal from = OP(origin)(vload_upto((const real *)a.first + j, n));
+        const vreal variance = vload_upto(m2 + j, n) * per_row, rstd = vset(1) / vsqrt(variance + epsilon);
+        const vreal scale = rstd * OP(part_or)(a.gamma, j, n, 1);
+        vreal mean;
+        const vreal rest = OP(two_sum)(from, vload_upto(sum + j, n) * per_row, &mean);
+        vstore_upto((real *)a.mean + j, mean, n);
+        vstore_upto((real *)a.rstd + j, rstd, n);
+        OP(run_average)(a.running_mean, j, n, momentum, one_minus, mean);
+        OP(run_average)(a.running_variance, j, n, momentum, one_minus, variance);
+        vstore_upto(sum + j, scale, n);
+        vstore_upto(m2 + j, vfma(-rest, scale, OP(part_or)(a.beta, j, n, 0)), n);
     }
 }
 
-// Normalises each column by the moments that are given.
-static void OP(batch_norm_apply)(const fbp_norm *a) {
-    real scale[NORM_CHUNK], shift[NORM_CHUNK];
-    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
-        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
-        EACH_PIECE(j, n, cols) {
-            const vreal rstd = vload_upto((const real *)a->rstd + at + j, n);
-            vstore(scale + j, rstd * OP(part_or)(a->gamma, at + j, n, 1));
-            vstore(shift + j, OP(part_or)(a->beta, at + j, n, 0));
+// y = (x - mean) scale + shift of n columns, in `height` rows. All loads come before all stores: rows may lie on top of
+// one another in L1.
+FBP_INLINE void OP(scale_block)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, fbp_size j, real *y,
+                                fbp_size y_stride) {
+    const real *scale = (const real *)a->sums + j;
+    const vreal mean = vload_upto((const real *)a->mean + j, n);
+    const vreal slope = vload_upto(scale, n), shift = vload_upto(scale + a->sums_stride, n);
+    vreal v[APPLY_ROWS];
+    for (fbp_size r = 0; r < height; r++) v[r] = vload_upto(x + r * a->x_stride + j, n);
+    for (fbp_size r = 0; r < height; r++) vstore_upto(y + r * y_stride, vfma(v[r] - mean, slope, shift), n);
+}
+
+// dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) rstd, as one sum a dy + b (x - mean) + c, with
+// a, b, c of each column in three rows at `sums`.
+FBP_INLINE void OP(gradient_block)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, const real *dy,
+                                   fbp_size j, real *dx, fbp_size dx_stride) {
+    const real *abc = (const real *)a->sums + j;
+    const vreal mean = vload_upto((const real *)a->mean + j, n), slope = vload_upto(abc, n);
+    const vreal of_x = vload_upto(abc + a->sums_stride, n), shift = vload_upto(abc + 2 * a->sums_stride, n);
+    vreal v[APPLY_ROWS], g[APPLY_ROWS];
+    for (fbp_size r = 0; r < height; r++)
+        v[r] = vload_upto(x + r * a->x_stride + j, n), g[r] = vload_upto(dy + r * a->dy_stride + j, n);
+    for (fbp_size r = 0; r < height; r++)
+        vstore_upto(dx + r * dx_stride, vfma(slope, g[r], vfma(of_x, v[r] - mean, shift)), n);
+}
+
+// The third stage, of batch_norm or of its gradient: APPLY_ROWS rows at a time, from the last, which were read last and
+// are still in cache, to the first.
+FBP_INLINE void OP(apply)(const fbp_norm *a, const int gradient) {
+    real pieces[APPLY_ROWS][NORM_CHUNK];
+    const fbp_size step = a->streams ? NORM_CHUNK : larger(a->channels, 1);
+    const fbp_size out_stride = a->streams ? NORM_CHUNK : a->y_stride;
+    for (fbp_size i = (a->rows - 1) / APPLY_ROWS * APPLY_ROWS; i >= 0; i -= APPLY_ROWS) {
+        const fbp_size height = smaller(APPLY_ROWS, a->rows - i);
+        const real *x = (const real *)a->x + i * a->x_stride, *dy = (const real *)a->dy + i * a->dy_stride;
+        for (fbp_size at = 0; at < a->channels; at += step) {
+            const fbp_size cols = smaller(step, a->channels - at);
+            real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? pieces[0] : y;
+            EACH_PIECE(j, n, cols) {
+                const int whole = height == APPLY_ROWS && n == LANES;
+                if (whole && gradient)
+                    OP(gradient_block)(a, APPLY_ROWS, LANES, x, dy, at + j, out + j, out_stride);
+                else if (whole)
+                    OP(scale_block)(a, APPLY_ROWS, LANES, x, at + j, out + j, out_stride);
+                else if (gradient)
+                    OP(gradient_block)(a, height, n, x, dy, at + j, out + j, out_stride);
+                else
+                    OP(scale_block)(a, height, n, x, at + j, out + j, out_stride);
+            }
+            for (fbp_size r = 0; a->streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
         }
-        OP(scale_columns)(a, at, cols, scale, shift);
     }
+}
+
+static void OP(batch_apply)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    OP(apply)(&a, 0);
 }
 
 // Adds the sums over up to NORM_ROWS rows of x - mean, of dy and of dy (x - mean) to *sums.
-FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fbp_size rows, fbp_size n, vreal mean,
-                                  vreal *sums) {
+FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fbp_size rows, fbp_size n, vreal *sums) {
     const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
+    const vreal mean = vload_upto((const real *)a->mean + at, n);
     vreal rest = {0}, sum = {0}, dot = {0};
     for (fbp_size r = 0; r < rows; r++) {
         const vreal d = vload_upto(x + r * a->x_stride, n) - mean, g = vload_upto(dy + r * a->dy_stride, n);
@@ -160,58 +194,49 @@ FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fb
     sums[0] += rest, sums[1] += sum, sums[2] += dot;
 }
 
-// dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) rstd, as one sum a dy + b (x - mean) + c,
-// with a, b, c of each column in abc.
-FBP_INLINE void OP(gradient_columns_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, const real *mean,
-                                           const real (*abc)[NORM_CHUNK], real *dx) {
-    const vreal d = vload_upto(x + j, n) - vload_upto(mean + j, n), g = vload_upto(dy + j, n);
-    vstore_upto(dx + j, vfma(vload(abc[0] + j), g, vfma(vload(abc[1] + j), d, vload(abc[2] + j))), n);
-}
-
-FBP_INLINE void OP(gradient_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real (*abc)[NORM_CHUNK]) {
-    const real *mean = (const real *)a->mean + at;
-    const fbp_size rows = a->rows, whole = cols / LANES * LANES;
-    real piece[NORM_CHUNK];
-    for (fbp_size i = rows - 1; i >= 0; i--) {
-        const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
-        real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? piece : y;
-        for (fbp_size j = 0; j < whole; j += LANES) OP(gradient_columns_piece)(j, LANES, x, dy, mean, abc, out);
-        if (whole < cols) OP(gradient_columns_piece)(whole, cols - whole, x, dy, mean, abc, out);
-        if (a->streams) OP(stream)(cols, piece, y);
+static void OP(batch_gradient_sums)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    for (fbp_size i = 0; i < a.rows; i += NORM_ROWS) {
+        const fbp_size height = smaller(NORM_ROWS, a.rows - i);
+        EACH_PIECE(j, n, a.channels) {
+            real *sums = (real *)a.sums + j;
+            vreal s[3] = {{0}};
+            for (int k = 0; i && k < 3; k++) s[k] = vload_upto(sums + k * a.sums_stride, n);
+            if (height == NORM_ROWS && n == LANES)
+                OP(gradient_sums)(&a, i, j, NORM_ROWS, LANES, s);
+            else
+                OP(gradient_sums)(&a, i, j, height, n, s);
+            for (int k = 0; k < 3; k++) vstore_upto(sums + k * a.sums_stride, s[k], n);
+        }
     }
 }
 
-static void OP(batch_norm_backward)(const fbp_norm *a) {
-    const vreal per_row = vset((real)1 / (real)a->rows);
-    real sums[3][NORM_CHUNK];
-    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
-        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
-        for (fbp_size i = 0; i < a->rows; i += NORM_ROWS) {
-            const fbp_size height = smaller(NORM_ROWS, a->rows - i);
-            EACH_PIECE(j, n, cols) {
-                const vreal mean = vload_upto((const real *)a->mean + at + j, n);
-                vreal s[3] = {{0}};
-                for (int k = 0; i && k < 3; k++) s[k] = vload(sums[k] + j);
-                if (height == NORM_ROWS && n == LANES)
-                    OP(gradient_sums)(a, i, at + j, NORM_ROWS, LANES, mean, s);
-                else
-                    OP(gradient_sums)(a, i, at + j, height, n, mean, s);
-                for (int k = 0; k < 3; k++) vstore(sums[k] + j, s[k]);
-            }
+// dgamma and dbeta; leaves a, b and c of gradient_block.
+static void OP(batch_gradient_factors)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    const vreal per_row = vset((real)1 / (real)a.rows);
+    for (fbp_size i = a.block; i < a.rows; i += a.block)
+        for (fbp_size k = 0; k < 3; k++) {
+            real *sum = (real *)a.sums + k * a.sums_stride;
+            const real *here = sum + i / a.block * 3 * a.sums_stride;
+            EACH_PIECE(j, n, a.channels) vstore_upto(sum + j, vload_upto(sum + j, n) + vload_upto(here + j, n), n);
         }
-        EACH_PIECE(j, n, cols) {
-            const vreal rstd = vload_upto((const real *)a->rstd + at + j, n), rest = vload(sums[0] + j) * per_row;
-            const vreal dbeta = vload(sums[1] + j), dgamma = vfma(-rest, dbeta, vload(sums[2] + j)) * rstd;
-            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
-            const vreal slope = -factor * (rstd * (dgamma * per_row));
-            vstore_upto((real *)a->dgamma + at + j, dgamma, n);
-            vstore_upto((real *)a->dbeta + at + j, dbeta, n);
-            vstore(sums[0] + j, factor);
-            vstore(sums[1] + j, slope);
-            vstore(sums[2] + j, vfma(-slope, rest, -factor * (dbeta * per_row)));
-        }
-        OP(gradient_columns)(a, at, cols, (const real(*)[NORM_CHUNK])sums);
+    EACH_PIECE(j, n, a.channels) {
+        real *first = (real *)a.sums + j, *second = first + a.sums_stride, *third = second + a.sums_stride;
+        const vreal rstd = vload_upto((const real *)a.rstd + j, n), rest = vload_upto(first, n) * per_row;
+        const vreal dbeta = vload_upto(second, n), dgamma = vfma(-rest, dbeta, vload_upto(third, n)) * rstd;
+        const vreal factor = rstd * OP(part_or)(a.gamma, j, n, 1), slope = -factor * (rstd * (dgamma * per_row));
+        vstore_upto((real *)a.dgamma + j, dgamma, n);
+        vstore_upto((real *)a.dbeta + j, dbeta, n);
+        vstore_upto(first, factor, n);
+        vstore_upto(second, slope, n);
+        vstore_upto(third, vfma(-slope, rest, -factor * (dbeta * per_row)), n);
     }
+}
+
+static void OP(batch_gradient_apply)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    OP(apply)(&a, 1);
 }
 
 // ---- groups of neighbours

@@ -17,6 +17,7 @@ class BatchNorm(Op):
         y: Array,
         mean: Array,
         rstd: Array,
+        sums: Array,
         epsilon: float,
         running_mean: Array | None = None,
         running_variance: Array | None = None,
@@ -24,9 +25,7 @@ class BatchNorm(Op):
     ) -> None: ...
 
 class BatchNormInference(Op):
-    def __init__(
-        self, x: Array, gamma: Array | None, beta: Array | None, y: Array, mean: Array, rstd: Array
-    ) -> None: ...
+    def __init__(self, x: Array, y: Array, mean: Array, factors: Array) -> None: ...
 
 class BatchNormGradient(Op):
     def __init__(
@@ -39,6 +38,7 @@ class BatchNormGradient(Op):
         dx: Array,
         dgamma: Array,
         dbeta: Array,
+        sums: Array,
     ) -> None: ...
 
 class GroupNorm(Op):

@@ -1,12 +1,14 @@
 # Floor 1. Normalisation: of columns over the batch, of groups of neighbours in a row, and their gradients.
 #
 # Design
-# (a) The moments of a column need the whole batch, so shares of batch_norm and of its gradient are columns. In
-#     inference the moments are given, and shares are rows; so they are where each row has moments of its own.
-# (b) The gradient of gamma and beta sums over the batch, that of x goes by rows, and both read the same two arrays. To
-#     read them once, a share is some blocks of rows, and each block leaves sums of its own, which a column sum adds up.
-#     How many rows a block has depends on the shape alone, hence so do the bits.
-# (c) Results as large as a cache go past it, where a run of neighbours is long enough to pay for that.
+# (a) The moments of a column need the whole batch. Rows are read from left to right, as they lie, in blocks that leave
+#     sums of their own; a second stage, by columns, makes factors of these; a third goes over the rows again, where each
+#     thread finds the last of its own in its cache. So does the gradient. Columns read one by one would be faster only
+#     where they lie together: lines of a wide matrix's column fall into the same few places of the caches.
+# (b) Groups of neighbours have moments of their own, and shares are rows. But the gradient of gamma and beta sums over
+#     the batch; so there, too, blocks of rows leave sums, which a column sum adds up.
+# (c) How many rows a block has depends on the shape alone, hence so do the bits.
+# (d) Results as large as a cache go past it, where a run of neighbours is long enough to pay for that.
 
 cimport numpy as cnp
 from libc.string cimport memset
@@ -19,7 +21,7 @@ cnp.import_array()
 cdef enum:
     STREAMED_BYTES = 16 << 20   # results as large as this go past the caches,
     RUN_BYTES = 1024            # in runs at least as long as this
-    LEAST_ROWS = 16             # of a block, for gradients of gamma and beta,
+    LEAST_ROWS = 16             # of a block that leaves sums,
     MOST_BLOCKS = 32            # and how many blocks there are at most
 
 cdef struct Norm:
@@ -29,7 +31,6 @@ cdef struct Norm:
     View dy                     # IN (batch, n) or NULL
     View y                      # OUT (batch, n): y or dx
     Py_ssize_t itemsize
-    Py_ssize_t block            # rows of a block
 
 
 cdef inline void* moved(const void* p, Py_ssize_t elements, Py_ssize_t itemsize) noexcept nogil:
@@ -44,13 +45,20 @@ cdef fbp_norm of_rows(const Norm* p, Py_ssize_t begin, Py_ssize_t end, const Sha
     return a
 
 
+# The arguments for the rows of this share, whatever these need of the columns.
+cdef fbp_norm of_share(const Norm* p, const Share* share) noexcept nogil:
+    cdef Py_ssize_t begin, end
+    cut(share.rows, 1, share.index, share.count, &begin, &end)
+    return of_rows(p, begin, end, share)
+
+
 # The arguments for this share's columns of all rows.
 cdef fbp_norm of_columns(const Norm* p, const Share* share) noexcept nogil:
-    cdef fbp_norm a = of_rows(p, 0, share.rows, share)
+    cdef fbp_norm a = p.a
     cdef Py_ssize_t begin, end, size = p.itemsize
     cut(p.x.cols, 64 // size, share.index, share.count, &begin, &end)
-    a.channels = end - begin
-    a.x, a.dy, a.y = moved(a.x, begin, size), moved(a.dy, begin, size), moved(a.y, begin, size)
+    a.rows, a.channels = share.rows, end - begin
+    a.first, a.sums = moved(a.first, begin, size), moved(a.sums, begin, size)
     a.gamma, a.beta = moved(a.gamma, begin, size), moved(a.beta, begin, size)
     a.mean, a.rstd = moved(a.mean, begin, size), moved(a.rstd, begin, size)
     a.dgamma, a.dbeta = moved(a.dgamma, begin, size), moved(a.dbeta, begin, size)
@@ -59,22 +67,40 @@ cdef fbp_norm of_columns(const Norm* p, const Share* share) noexcept nogil:
     return a
 
 
-cdef void batch_norm(const void* args, const Share* share) noexcept nogil:
+cdef void batch_sums(const void* args, const Share* share) noexcept nogil:
+    cdef const Norm* p = <const Norm*> args
+    cdef fbp_norm a
+    cdef Py_ssize_t row, end
+    cut(share.rows, p.a.block, share.index, share.count, &row, &end)
+    while row < end:
+        a = of_rows(p, row, min(row + p.a.block, end), share)
+        a.sums = moved(a.sums, row // a.block * (2 if p.dy.data == NULL else 3) * a.sums_stride, p.itemsize)
+        if p.dy.data == NULL:
+            p.kernels.batch_sums(&a)
+        else:
+            p.kernels.batch_gradient_sums(&a)
+        row += a.block
+
+
+cdef void batch_moments(const void* args, const Share* share) noexcept nogil:
     cdef const Norm* p = <const Norm*> args
     cdef fbp_norm a = of_columns(p, share)
-    p.kernels.batch_norm(&a)
+    p.kernels.batch_moments(&a)
 
 
-cdef void batch_norm_gradient(const void* args, const Share* share) noexcept nogil:
+cdef void batch_gradient_factors(const void* args, const Share* share) noexcept nogil:
     cdef const Norm* p = <const Norm*> args
     cdef fbp_norm a = of_columns(p, share)
-    p.kernels.batch_norm_backward(&a)
+    p.kernels.batch_gradient_factors(&a)
 
 
-cdef void batch_norm_inference(const void* args, const Share* share) noexcept nogil:
+cdef void batch_apply(const void* args, const Share* share) noexcept nogil:
     cdef const Norm* p = <const Norm*> args
-    cdef fbp_norm a = of_rows(p, share.begin, share.end, share)
-    p.kernels.batch_norm_apply(&a)
+    cdef fbp_norm a = of_share(p, share)
+    if p.dy.data == NULL:
+        p.kernels.batch_apply(&a)
+    else:
+        p.kernels.batch_gradient_apply(&a)
 
 
 cdef void group_norm(const void* args, const Share* share) noexcept nogil:
@@ -89,14 +115,14 @@ cdef void group_norm_gradient(const void* args, const Share* share) noexcept nog
     cdef const Norm* p = <const Norm*> args
     cdef fbp_norm a
     cdef Py_ssize_t row, end, size = p.itemsize, sums = p.a.groups * p.a.channels * (1 if p.a.dbeta == NULL else 2)
-    cut(share.rows, p.block, share.index, share.count, &row, &end)
+    cut(share.rows, p.a.block, share.index, share.count, &row, &end)
     while row < end:
-        a = of_rows(p, row, min(row + p.block, end), share)
+        a = of_rows(p, row, min(row + p.a.block, end), share)
         a.mean, a.rstd = moved(a.mean, row * a.groups, size), moved(a.rstd, row * a.groups, size)
-        a.dgamma = moved(a.dgamma, row // p.block * sums, size)
-        a.dbeta = moved(a.dbeta, row // p.block * sums, size)
+        a.dgamma = moved(a.dgamma, row // a.block * sums, size)
+        a.dbeta = moved(a.dbeta, row // a.block * sums, size)
         p.kernels.group_norm_backward(&a)
-        row += p.block
+        row += a.block
 
 
 cdef void* data_of(cnp.ndarray a) noexcept:
@@ -119,7 +145,13 @@ cdef class _Norm(Op):
         self.p.a.mean, self.p.a.rstd = data_of(mean), data_of(rstd)
         self.p.a.groups, self.p.a.channels, self.p.a.span = 1, self.p.x.cols, 1
         self.p.a.centered = mean is not None
+        self.p.a.first, self.p.a.block = self.p.x.data, rows_of_block(self.p.x.rows)
         self.set_streams(self.p.x.cols)
+
+    cdef void set_sums(self, cnp.ndarray sums):
+        self.by_rows = False
+        self.p.a.sums, self.p.a.sums_stride = data_of(sums), self.p.x.cols
+        self.arrays = (*self.arrays, sums)
 
     cdef void set_groups(self, Py_ssize_t groups, Py_ssize_t span):
         self.p.a.groups, self.p.a.channels, self.p.a.span = groups, self.p.x.cols // (groups * span), span
@@ -133,39 +165,41 @@ cdef class _Norm(Op):
 cdef class BatchNorm(_Norm):
     """y = (x - mean) rstd gamma + beta, with moments of the columns of x, which go to `mean` and `rstd`.
 
-    x and y (batch, n); gamma, beta (n,) or None; mean, rstd (n,). Running moments (n,) or None are moved towards those
-    of the batch: running = momentum running + (1 - momentum) batch.
+    x and y (batch, n); gamma, beta (n,) or None; mean, rstd (n,); sums (blocks(batch), 2, n), for its own use. Running
+    moments (n,) or None are moved towards those of the batch: running = momentum running + (1 - momentum) batch.
     """
 
     def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray mean,
-                 cnp.ndarray rstd, double epsilon, cnp.ndarray running_mean=None, cnp.ndarray running_variance=None,
-                 double momentum=0):
+                 cnp.ndarray rstd, cnp.ndarray sums, double epsilon, cnp.ndarray running_mean=None,
+                 cnp.ndarray running_variance=None, double momentum=0):
         self.set(x, None, y, gamma, beta, mean, rstd)
-        self.fn = batch_norm
-        self.by_rows = False
+        self.fn, self.then[0], self.then[1] = batch_sums, batch_moments, batch_apply
+        self.set_sums(sums)
         self.p.a.epsilon, self.p.a.momentum = epsilon, momentum
         self.p.a.running_mean, self.p.a.running_variance = data_of(running_mean), data_of(running_variance)
         self.arrays = (*self.arrays, running_mean, running_variance)
 
 
 cdef class BatchNormInference(_Norm):
-    """y = (x - mean) rstd gamma + beta with given moments.  x and y (batch, n), the others (n,)."""
+    """y = (x - mean) scale + shift.  x and y (batch, n); mean (n,); factors (2, n): scale and shift."""
 
-    def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray mean,
-                 cnp.ndarray rstd):
-        self.set(x, None, y, gamma, beta, mean, rstd)
-        self.fn = batch_norm_inference
-        self.by_rows = True
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray mean, cnp.ndarray factors):
+        self.set(x, None, y, None, None, mean, None)
+        self.fn = batch_apply
+        self.set_sums(factors)
 
 
 cdef class BatchNormGradient(_Norm):
-    """dx, dgamma and dbeta of BatchNorm.  dy, x and dx (batch, n); the others (n,), gamma or None."""
+    """dx, dgamma and dbeta of BatchNorm.
+
+    dy, x and dx (batch, n); the others (n,), gamma or None; sums (blocks(batch), 3, n), for its own use.
+    """
 
     def __init__(self, cnp.ndarray dy, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray mean, cnp.ndarray rstd,
-                 cnp.ndarray dx, cnp.ndarray dgamma, cnp.ndarray dbeta):
+                 cnp.ndarray dx, cnp.ndarray dgamma, cnp.ndarray dbeta, cnp.ndarray sums):
         self.set(x, dy, dx, gamma, None, mean, rstd)
-        self.fn = batch_norm_gradient
-        self.by_rows = False
+        self.fn, self.then[0], self.then[1] = batch_sums, batch_gradient_factors, batch_apply
+        self.set_sums(sums)
         self.p.a.dgamma, self.p.a.dbeta = data_of(dgamma), data_of(dbeta)
         self.arrays = (*self.arrays, dgamma, dbeta)
 
@@ -187,7 +221,7 @@ cdef class GroupNorm(_Norm):
 
 
 def blocks(Py_ssize_t rows):
-    """How many blocks of rows, each with sums of its own, GroupNormGradient cuts a batch into."""
+    """How many blocks of rows, each with sums of its own, a batch is cut into."""
     cdef Py_ssize_t block = rows_of_block(rows)
     return (rows + block - 1) // block
 
@@ -209,7 +243,6 @@ cdef class GroupNormGradient(_Norm):
         self.fn = group_norm_gradient
         self.by_rows = False
         self.set_groups(groups, span)
-        self.p.block = rows_of_block(self.p.x.rows)
         self.p.a.dgamma = data_of(sums)
         if mean is not None:
             self.p.a.dbeta = moved(data_of(sums), groups * self.p.a.channels, self.p.itemsize)

@@ -25,13 +25,21 @@ cdef struct View:
     Py_ssize_t itemsize
     bint moving
 
+cdef enum:
+    STAGES = 3                  # of an op at most
+
 cdef class Op:
     cdef OpFn fn
+    cdef OpFn[2] then                     # later stages, each when all shares of the one before are done; or NULL
     cdef const void* args
     cdef const fbp_kernels* kernels
     cdef readonly bint by_rows            # split over the rows of the batch, or over what it computes
     cdef readonly Py_ssize_t scratch      # bytes a thread
     cdef readonly object arrays           # keeps the memory alive
+
+cdef inline OpFn stage_of(Op op, int stage) noexcept:
+    return op.fn if stage == 0 else op.then[stage - 1]
+
 
 cdef View view_of(cnp.ndarray a, bint moving=?)
 cdef View flat_view(cnp.ndarray a)

@@ -19,7 +19,7 @@
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from ._ops cimport Op, OpFn, Share
+from ._ops cimport STAGES, Op, OpFn, Share, stage_of
 from ._team cimport *
 
 cimport numpy as cnp
@@ -191,7 +191,7 @@ cdef class Program:
     Parameters
     ----------
     phases : list of (slice_rows, slices_per_thread, list of Op)
-        The ops of a phase are all by rows or all not; see `Op.by_rows`.
+        The ops of a phase are all by rows or all not; see `Op.by_rows`. Later stages of them are phases of their own.
     batch : int
         Rows of a step.
     threads : int
@@ -213,24 +213,28 @@ cdef class Program:
     def __init__(self, phases, Py_ssize_t batch, int threads=1024, bint flush=False):
         cdef Op op
         cdef Py_ssize_t i = 0, n = 0
+        cdef int stage
         self.batch, self.threads, self.flush = batch, threads, flush
         self.keep = [list(ops) for _, _, ops in phases]
-        self.phase_count = len(phases)
-        self.phases = <Phase*> malloc(max(1, self.phase_count) * sizeof(Phase))
-        self.calls = <Call*> malloc(max(1, sum(map(len, self.keep))) * sizeof(Call))
+        self.phases = <Phase*> malloc(max(1, STAGES * len(phases)) * sizeof(Phase))
+        self.calls = <Call*> malloc(max(1, STAGES * sum(map(len, self.keep))) * sizeof(Call))
         if not self.phases or not self.calls:
             raise MemoryError
-        for i, (slice_rows, slices_per_thread, ops) in enumerate(phases):
-            self.phases[i].calls = self.calls + n
-            self.phases[i].count = len(ops)
-            self.phases[i].slice_rows = slice_rows
-            self.phases[i].slices_per_thread = slices_per_thread
-            self.phases[i].by_rows = ops[0].by_rows
-            for op in ops:
-                self.calls[n].fn, self.calls[n].args = op.fn, op.args
-                self.scratch_bytes = max(self.scratch_bytes, (op.scratch + 4159) // 64 * 64)
-                n += 1
-        self.op_count = n
+        for slice_rows, slices_per_thread, ops in phases:
+            for stage in range(STAGES):
+                self.phases[i].calls = self.calls + n
+                self.phases[i].count = 0
+                self.phases[i].slice_rows = slice_rows
+                self.phases[i].slices_per_thread = slices_per_thread
+                self.phases[i].by_rows = ops[0].by_rows
+                for op in ops:
+                    if stage_of(op, stage) != NULL:
+                        self.calls[n].fn, self.calls[n].args = stage_of(op, stage), op.args
+                        self.scratch_bytes = max(self.scratch_bytes, (op.scratch + 4159) // 64 * 64)
+                        self.phases[i].count += 1
+                        n += 1
+                i += self.phases[i].count > 0
+        self.phase_count, self.op_count = i, n
 
     def __dealloc__(self):
         free(self.phases)
@@ -317,7 +321,7 @@ cdef void give_back(Block* block) noexcept:
 
 
 def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
-    """Run one op once: a program of one phase and one step.
+    """Run one op once: a program of one step, with a phase for each stage of the op.
 
     Parameters
     ----------
@@ -329,10 +333,10 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     rate : float
         Step size, for updates.
     """
-    cdef Call call
-    cdef Phase phase
+    cdef Call[STAGES] calls
+    cdef Phase[STAGES] phases
     cdef Run run
-    cdef int threads = team_size()
+    cdef int threads = team_size(), stages = 0
     cdef Py_ssize_t scratch_bytes = (op.scratch + 4159) // 64 * 64
     cdef Block* block
     cdef size_t start_of_memory
@@ -343,13 +347,15 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     block = take(team_bytes(threads, scratch_bytes) + HEADER)
     start_of_memory = <size_t> block + HEADER
     start_of_memory += HEADER - start_of_memory % HEADER
-    call.fn, call.args = op.fn, op.args
-    phase.calls, phase.count, phase.by_rows = &call, 1, op.by_rows
-    phase.slice_rows, phase.slices_per_thread = max(rows, 1), 1
+    while stages < STAGES and stage_of(op, stages) != NULL:
+        calls[stages].fn, calls[stages].args = stage_of(op, stages), op.args
+        phases[stages].calls, phases[stages].count, phases[stages].by_rows = &calls[stages], 1, op.by_rows
+        phases[stages].slice_rows, phases[stages].slices_per_thread = max(rows, 1), 1
+        stages += 1
     memset(&run, 0, sizeof(Run))
-    run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
+    run.phases, run.phase_count, run.batch, run.rows = phases, stages, max(rows, 1), rows
     run.steps = 1
-    run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, 1
+    run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, stages
     run.mode = fbp_current_mode()
     use_memory(&run, <char*> start_of_memory, scratch_bytes)
     with nogil:

@@ -123,7 +123,8 @@ def batch_norm(
     running = _running(running_mean, running_variance, x, (x, gamma, beta))
     mean, rstd = np.empty((2, columns), x.dtype) if x.size else np.full((2, columns), np.nan, x.dtype)
     if x.size:
-        op = _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, *running, momentum)
+        sums = np.empty((_norm.blocks(len(x)), 2, columns), x.dtype)
+        op = _norm.BatchNorm(x, gamma, beta, y, mean, rstd, sums, epsilon, *running, momentum)
         run_op(op, len(x), WORK * x.size)
     return Normalized(finished(y, out), mean, rstd)
 
@@ -143,8 +144,9 @@ def _inference(
     rstd += x.dtype.type(epsilon)
     np.sqrt(rstd, out=rstd)
     np.reciprocal(rstd, out=rstd)
+    factors = np.array([rstd if gamma is None else rstd * gamma, np.zeros_like(rstd) if beta is None else beta])
     if x.size:
-        run_op(_norm.BatchNormInference(x, gamma, beta, y, mean, rstd), len(x), WORK / 2 * x.size)
+        run_op(_norm.BatchNormInference(x, y, mean, factors), len(x), WORK / 2 * x.size)
     return Normalized(finished(y, out), mean, rstd)
 
 
@@ -214,7 +216,8 @@ def batch_norm_backward(
     dx = output(out, dy.shape, dy.dtype, x, gamma, mean, rstd, in_place=given)
     dgamma, dbeta = np.empty((2, columns), dy.dtype) if dy.size else np.zeros((2, columns), dy.dtype)
     if dy.size:
-        run_op(_norm.BatchNormGradient(dy, x, gamma, mean, rstd, dx, dgamma, dbeta), len(dy), WORK * dy.size)
+        sums = np.empty((_norm.blocks(len(x)), 3, columns), x.dtype)
+        run_op(_norm.BatchNormGradient(dy, x, gamma, mean, rstd, dx, dgamma, dbeta, sums), len(dy), WORK * dy.size)
     return finished(dx, out), dgamma, dbeta
 
 
