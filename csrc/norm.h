@@ -9,9 +9,9 @@
 
 #ifndef FBP_NORM_ONCE
 #define FBP_NORM_ONCE
-#define NORM_ROWS 8     // rows whose moments are made in registers
-#define APPLY_ROWS 4    // rows that share a load of their columns' factors
-#define NORM_BYTES 2048  // columns at a time: their factors stay in L1
+#define NORM_ROWS 4      // rows whose moments are made in registers: lines above one another share places in L1
+#define APPLY_ROWS 2     // rows that share a load of their columns' factors; likewise
+#define NORM_BYTES 2048  // columns at a time that are streamed
 #define NORM_CHUNK (NORM_BYTES / (fbp_size)sizeof(real))
 #define EACH_PIECE(j, n, cols) \
     for (fbp_size j = 0, n = smaller(LANES, cols); j < (cols); j += LANES, n = smaller(LANES, (cols) - j))
@@ -55,35 +55,43 @@ FBP_INLINE void OP(merge)(OP(merger) m, vreal s, vreal q, vreal *sum, vreal *m2)
 }
 
 // Sum of deviations from `from` and sum of squared deviations of each of n columns over `rows` rows, at most NORM_ROWS.
+// Counted from the first of so few, squares lose no more than a digit.
 FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows, fbp_size n, vreal from, vreal *sum,
                                   vreal *m2) {
-    vreal d[NORM_ROWS], sums[2] = {{0}}, squares[2] = {{0}};  // two chains each
-    for (fbp_size r = 0; r < rows; r++) d[r] = vload_upto(x + r * stride, n) - from, sums[r % 2] += d[r];
-    *sum = sums[0] + sums[1];
-    const vreal mean = *sum * vset((real)1 / (real)rows);
-    for (fbp_size r = 0; r < rows; r++) d[r] -= mean, squares[r % 2] = vfma(d[r], d[r], squares[r % 2]);
-    *m2 = squares[0] + squares[1];
+    const vreal first = OP(origin)(vload_upto(x, n));
+    vreal sums[2] = {{0}}, squares[2] = {{0}};  // two chains each
+#pragma GCC unroll 8
+    for (fbp_size r = 0; r < rows; r++) {
+        const vreal d = vload_upto(x + r * stride, n) - first;
+        sums[r % 2] += d, squares[r % 2] = vfma(d, d, squares[r % 2]);
+    }
+    const vreal all = sums[0] + sums[1];
+    *sum = vfma(first - from, vset((real)rows), all);
+    *m2 = vfma(all * vset((real)-1 / (real)rows), all, squares[0] + squares[1]);
 }
 
-// Of these rows: sums of deviations from the batch's first row, and sums of squared deviations.
+// Adds rows [i, i + rows) of n columns to sums of deviations from the batch's first row, and of squared deviations.
+FBP_INLINE void OP(add_moments)(const fbp_norm *a, fbp_size i, fbp_size rows, fbp_size j, fbp_size n,
+                                OP(merger) merger) {
+    real *sum = (real *)a->sums + j, *m2 = sum + a->sums_stride;
+    vreal s, q, all = {0}, squares = {0};
+    OP(block_moments)((const real *)a->x + i * a->x_stride + j, a->x_stride, rows, n,
+                      OP(origin)(vload_upto((const real *)a->first + j, n)), &s, &q);
+    if (i) all = vload_upto(sum, n), squares = vload_upto(m2, n);
+    OP(merge)(merger, s, q, &all, &squares);
+    vstore_upto(sum, all, n), vstore_upto(m2, squares, n);
+}
+
 static void OP(batch_sums)(const fbp_norm *args) {
     const fbp_norm a = *args;  // what is stored could change *args, for all the compiler knows
-    real *sum = a.sums, *m2 = sum + a.sums_stride;
     for (fbp_size i = 0; i < a.rows; i += NORM_ROWS) {
         const fbp_size height = smaller(NORM_ROWS, a.rows - i);
         const OP(merger) merger = OP(merger_of)(i, height);
-        EACH_PIECE(j, n, a.channels) {
-            const vreal from = OP(origin)(vload_upto((const real *)a.first + j, n));
-            const real *block = (const real *)a.x + i * a.x_stride + j;
-            vreal s, q, all = {0}, squares = {0};
-            if (height == NORM_ROWS && n == LANES)
-                OP(block_moments)(block, a.x_stride, NORM_ROWS, LANES, from, &s, &q);
-            else
-                OP(block_moments)(block, a.x_stride, height, n, from, &s, &q);
-            if (i) all = vload_upto(sum + j, n), squares = vload_upto(m2 + j, n);
-            OP(merge)(merger, s, q, &all, &squares);
-            vstore_upto(sum + j, all, n), vstore_upto(m2 + j, squares, n);
-        }
+        fbp_size j = 0;
+        for (; height == NORM_ROWS && j + LANES <= a.channels; j += LANES)
+            OP(add_moments)(&a, i, NORM_ROWS, j, LANES, merger);
+        for (; j < a.channels; j += LANES)
+            OP(add_moments)(&a, i, height, j, smaller(LANES, a.channels - j), merger);
     }
 }
 
@@ -125,8 +133,11 @@ static void OP(batch_moments)(const fbp_norm *args) {
 
 // y = (x - mean) scale + shift of n columns, in `height` rows. All loads come before all stores: rows may lie on top of
 // one another in L1.
-FBP_INLINE void OP(scale_block)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, fbp_size j, real *y,
-                                fbp_size y_stride) {
+typedef void OP(block_rule)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, const real *dy, fbp_size j,
+                            real *y, fbp_size y_stride);
+FBP_INLINE void OP(scale_block)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, const real *dy,
+                                fbp_size j, real *y, fbp_size y_stride) {
+    (void)dy;
     const real *scale = (const real *)a->sums + j;
     const vreal mean = vload_upto((const real *)a->mean + j, n);
     const vreal slope = vload_upto(scale, n), shift = vload_upto(scale + a->sums_stride, n);
@@ -151,7 +162,7 @@ FBP_INLINE void OP(gradient_block)(const fbp_norm *a, fbp_size height, fbp_size 
 
 // The third stage, of batch_norm or of its gradient: APPLY_ROWS rows at a time, from the last, which were read last and
 // are still in cache, to the first.
-FBP_INLINE void OP(apply)(const fbp_norm *a, const int gradient) {
+FBP_INLINE void OP(apply)(const fbp_norm *a, OP(block_rule) *f) {
     real pieces[APPLY_ROWS][NORM_CHUNK];
     const fbp_size step = a->streams ? NORM_CHUNK : larger(a->channels, 1);
     const fbp_size out_stride = a->streams ? NORM_CHUNK : a->y_stride;
@@ -161,17 +172,10 @@ FBP_INLINE void OP(apply)(const fbp_norm *a, const int gradient) {
         for (fbp_size at = 0; at < a->channels; at += step) {
             const fbp_size cols = smaller(step, a->channels - at);
             real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? pieces[0] : y;
-            EACH_PIECE(j, n, cols) {
-                const int whole = height == APPLY_ROWS && n == LANES;
-                if (whole && gradient)
-                    OP(gradient_block)(a, APPLY_ROWS, LANES, x, dy, at + j, out + j, out_stride);
-                else if (whole)
-                    OP(scale_block)(a, APPLY_ROWS, LANES, x, at + j, out + j, out_stride);
-                else if (gradient)
-                    OP(gradient_block)(a, height, n, x, dy, at + j, out + j, out_stride);
-                else
-                    OP(scale_block)(a, height, n, x, at + j, out + j, out_stride);
-            }
+            fbp_size j = 0;
+            for (; height == APPLY_ROWS && j + LANES <= cols; j += LANES)
+                f(a, APPLY_ROWS, LANES, x, dy, at + j, out + j, out_stride);
+            for (; j < cols; j += LANES) f(a, height, smaller(LANES, cols - j), x, dy, at + j, out + j, out_stride);
             for (fbp_size r = 0; a->streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
         }
     }
@@ -179,35 +183,32 @@ FBP_INLINE void OP(apply)(const fbp_norm *a, const int gradient) {
 
 static void OP(batch_apply)(const fbp_norm *args) {
     const fbp_norm a = *args;
-    OP(apply)(&a, 0);
+    OP(apply)(&a, OP(scale_block));
 }
 
-// Adds the sums over up to NORM_ROWS rows of x - mean, of dy and of dy (x - mean) to *sums.
-FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fbp_size rows, fbp_size n, vreal *sums) {
-    const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
-    const vreal mean = vload_upto((const real *)a->mean + at, n);
+// Adds rows [i, i + rows) of n columns to the sums of x - mean, of dy and of dy (x - mean).
+FBP_INLINE void OP(add_gradients)(const fbp_norm *a, fbp_size i, fbp_size rows, fbp_size j, fbp_size n) {
+    const real *x = (const real *)a->x + i * a->x_stride + j, *dy = (const real *)a->dy + i * a->dy_stride + j;
+    real *rests = (real *)a->sums + j, *sums = rests + a->sums_stride, *dots = sums + a->sums_stride;
+    const vreal mean = vload_upto((const real *)a->mean + j, n);
     vreal rest = {0}, sum = {0}, dot = {0};
+    if (i) rest = vload_upto(rests, n), sum = vload_upto(sums, n), dot = vload_upto(dots, n);
+#pragma GCC unroll 8
     for (fbp_size r = 0; r < rows; r++) {
         const vreal d = vload_upto(x + r * a->x_stride, n) - mean, g = vload_upto(dy + r * a->dy_stride, n);
         rest += d, sum += g, dot = vfma(g, d, dot);
     }
-    sums[0] += rest, sums[1] += sum, sums[2] += dot;
+    vstore_upto(rests, rest, n), vstore_upto(sums, sum, n), vstore_upto(dots, dot, n);
 }
 
 static void OP(batch_gradient_sums)(const fbp_norm *args) {
     const fbp_norm a = *args;
     for (fbp_size i = 0; i < a.rows; i += NORM_ROWS) {
         const fbp_size height = smaller(NORM_ROWS, a.rows - i);
-        EACH_PIECE(j, n, a.channels) {
-            real *sums = (real *)a.sums + j;
-            vreal s[3] = {{0}};
-            for (int k = 0; i && k < 3; k++) s[k] = vload_upto(sums + k * a.sums_stride, n);
-            if (height == NORM_ROWS && n == LANES)
-                OP(gradient_sums)(&a, i, j, NORM_ROWS, LANES, s);
-            else
-                OP(gradient_sums)(&a, i, j, height, n, s);
-            for (int k = 0; k < 3; k++) vstore_upto(sums + k * a.sums_stride, s[k], n);
-        }
+        fbp_size j = 0;
+        for (; height == NORM_ROWS && j + LANES <= a.channels; j += LANES)
+            OP(add_gradients)(&a, i, NORM_ROWS, j, LANES);
+        for (; j < a.channels; j += LANES) OP(add_gradients)(&a, i, height, j, smaller(LANES, a.channels - j));
     }
 }
 
@@ -236,7 +237,7 @@ static void OP(batch_gradient_factors)(const fbp_norm *args) {
 
 static void OP(batch_gradient_apply)(const fbp_norm *args) {
     const fbp_norm a = *args;
-    OP(apply)(&a, 1);
+    OP(apply)(&a, OP(gradient_block));
 }
 
 // ---- groups of neighbours

@@ -17,7 +17,6 @@ class BatchNorm(Op):
         y: Array,
         mean: Array,
         rstd: Array,
-        sums: Array,
         epsilon: float,
         running_mean: Array | None = None,
         running_variance: Array | None = None,
@@ -38,7 +37,6 @@ class BatchNormGradient(Op):
         dx: Array,
         dgamma: Array,
         dbeta: Array,
-        sums: Array,
     ) -> None: ...
 
 class GroupNorm(Op):
@@ -66,7 +64,7 @@ class GroupNormGradient(Op):
         mean: Array | None,
         rstd: Array,
         dx: Array,
-        sums: Array,
+        parameters: Array,
         groups: int = 1,
         span: int = 1,
     ) -> None: ...

@@ -14,6 +14,7 @@ cdef struct Share:
     double rate             # step size of this step
     const double* more      # the other numbers of this step: shrink, gradient_rate and correction of fbp_update; or NULL
     void* scratch           # of this thread, as large as the op asked for
+    void* shared            # of all threads and stages of the op, likewise
 
 ctypedef void (*OpFn)(const void* args, const Share* share) noexcept nogil
 
@@ -35,6 +36,7 @@ cdef class Op:
     cdef const fbp_kernels* kernels
     cdef readonly bint by_rows            # split over the rows of the batch, or over what it computes
     cdef readonly Py_ssize_t scratch      # bytes a thread
+    cdef readonly Py_ssize_t shared       # bytes that later stages find as earlier ones left them
     cdef readonly object arrays           # keeps the memory alive
 
 cdef inline OpFn stage_of(Op op, int stage) noexcept:

@@ -60,6 +60,7 @@ cdef struct Run:                  # one call of Program.run
     unsigned long long end        # phases to run in all: laps * steps * phase_count
     char* scratch                 # (threads, scratch_bytes)
     Py_ssize_t scratch_bytes
+    char* shared
     fbp_counter* current          # number of the phase that runs now
     fbp_counter* done             # its slices that are done
     fbp_counter* claims           # (threads,) phase number << SLICE_BITS | slices taken of that thread's range
@@ -95,7 +96,7 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     share.more = run.rates + step * run.rate_count + 1 if run.rate_count > 1 else NULL
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
-    share.scratch = run.scratch + rank * run.scratch_bytes
+    share.scratch, share.shared = run.scratch + rank * run.scratch_bytes, run.shared
     if run.seconds:
         seconds = run.seconds + rank * run.op_count + (phase.calls - run.phases[0].calls)
         then = fbp_seconds()
@@ -175,13 +176,19 @@ cdef void start(Run* run) noexcept nogil:
         run_team(work_on, run, run.threads)
 
 
-cdef Py_ssize_t team_bytes(int threads, Py_ssize_t scratch_bytes) noexcept:
-    return threads * scratch_bytes + (threads + 2) * <Py_ssize_t> sizeof(fbp_counter)
+# Scratch begins on a cache line, and no two threads' on the same lines of a page.
+cdef Py_ssize_t rounded(Py_ssize_t bytes) noexcept:
+    return (bytes + 4159) // 64 * 64
 
 
-cdef void use_memory(Run* run, char* memory, Py_ssize_t scratch_bytes) noexcept:
+cdef Py_ssize_t team_bytes(int threads, Py_ssize_t scratch_bytes, Py_ssize_t shared_bytes) noexcept:
+    return threads * scratch_bytes + shared_bytes + (threads + 2) * <Py_ssize_t> sizeof(fbp_counter)
+
+
+cdef void use_memory(Run* run, char* memory, Py_ssize_t scratch_bytes, Py_ssize_t shared_bytes) noexcept:
     run.scratch, run.scratch_bytes = memory, scratch_bytes
-    run.current = <fbp_counter*> (memory + run.threads * scratch_bytes)
+    run.shared = memory + run.threads * scratch_bytes
+    run.current = <fbp_counter*> (run.shared + shared_bytes)
     run.done, run.claims = run.current + 1, run.current + 2
 
 
@@ -205,7 +212,7 @@ cdef class Program:
     cdef readonly Py_ssize_t batch
     cdef readonly int threads
     cdef bint flush
-    cdef Py_ssize_t phase_count, op_count, scratch_bytes
+    cdef Py_ssize_t phase_count, op_count, scratch_bytes, shared_bytes
     cdef object memory, keep
     cdef char* scratch
     cdef int reserved
@@ -230,7 +237,8 @@ cdef class Program:
                 for op in ops:
                     if stage_of(op, stage) != NULL:
                         self.calls[n].fn, self.calls[n].args = stage_of(op, stage), op.args
-                        self.scratch_bytes = max(self.scratch_bytes, (op.scratch + 4159) // 64 * 64)
+                        self.scratch_bytes = max(self.scratch_bytes, rounded(op.scratch))
+                        self.shared_bytes = max(self.shared_bytes, rounded(op.shared) if op.shared else 0)
                         self.phases[i].count += 1
                         n += 1
                 i += self.phases[i].count > 0
@@ -240,11 +248,11 @@ cdef class Program:
         free(self.phases)
         free(self.calls)
 
-    # Memory for so many threads: scratch of each, then the counters.
+    # Memory for so many threads: scratch of each and of all, then the counters.
     cdef int reserve(self, int threads) except -1:
         cdef cnp.ndarray memory
         if threads > self.reserved:
-            memory = _memory.zeros(team_bytes(threads, self.scratch_bytes), np.uint8)
+            memory = _memory.zeros(team_bytes(threads, self.scratch_bytes, self.shared_bytes), np.uint8)
             self.memory, self.scratch, self.reserved = memory, cnp.PyArray_BYTES(memory), threads
         return 0
 
@@ -281,7 +289,7 @@ cdef class Program:
         run.op_count = self.op_count
         run.mode = fbp_flushing(fbp_current_mode()) if self.flush else fbp_current_mode()
         run.end = <unsigned long long> (laps * run.steps * self.phase_count)
-        use_memory(&run, self.scratch, self.scratch_bytes)
+        use_memory(&run, self.scratch, self.scratch_bytes, self.shared_bytes)
         with nogil:
             start(&run)
 
@@ -337,14 +345,14 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     cdef Phase[STAGES] phases
     cdef Run run
     cdef int threads = team_size(), stages = 0
-    cdef Py_ssize_t scratch_bytes = (op.scratch + 4159) // 64 * 64
+    cdef Py_ssize_t scratch_bytes = rounded(op.scratch), shared_bytes = rounded(op.shared) if op.shared else 0
     cdef Block* block
     cdef size_t start_of_memory
     if threads > 1:
         threads = max(1, min(threads, <int> min(work / WORK_PER_THREAD, 1024.0)))
         if op.by_rows:
             threads = <int> min(<Py_ssize_t> threads, max(rows, 1))
-    block = take(team_bytes(threads, scratch_bytes) + HEADER)
+    block = take(team_bytes(threads, scratch_bytes, shared_bytes) + HEADER)
     start_of_memory = <size_t> block + HEADER
     start_of_memory += HEADER - start_of_memory % HEADER
     while stages < STAGES and stage_of(op, stages) != NULL:
@@ -357,7 +365,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     run.steps = 1
     run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, stages
     run.mode = fbp_current_mode()
-    use_memory(&run, <char*> start_of_memory, scratch_bytes)
+    use_memory(&run, <char*> start_of_memory, scratch_bytes, shared_bytes)
     with nogil:
         start(&run)
     give_back(block)

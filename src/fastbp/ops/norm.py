@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _dense, _memory, _norm
+from fastbp._core import _memory, _norm
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, Array, finished, like, matrix, output, real, row_major, rows_of
+from fastbp.ops.edge import Array, finished, like, matrix, output, real, row_major, rows_of
 from fastbp.utils import check_flag
 
 WORK = 32.0  # operations that an element is worth: it is read two or three times
@@ -123,8 +123,7 @@ def batch_norm(
     running = _running(running_mean, running_variance, x, (x, gamma, beta))
     mean, rstd = np.empty((2, columns), x.dtype) if x.size else np.full((2, columns), np.nan, x.dtype)
     if x.size:
-        sums = np.empty((_norm.blocks(len(x)), 2, columns), x.dtype)
-        op = _norm.BatchNorm(x, gamma, beta, y, mean, rstd, sums, epsilon, *running, momentum)
+        op = _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, *running, momentum)
         run_op(op, len(x), WORK * x.size)
     return Normalized(finished(y, out), mean, rstd)
 
@@ -216,8 +215,7 @@ def batch_norm_backward(
     dx = output(out, dy.shape, dy.dtype, x, gamma, mean, rstd, in_place=given)
     dgamma, dbeta = np.empty((2, columns), dy.dtype) if dy.size else np.zeros((2, columns), dy.dtype)
     if dy.size:
-        sums = np.empty((_norm.blocks(len(x)), 3, columns), x.dtype)
-        run_op(_norm.BatchNormGradient(dy, x, gamma, mean, rstd, dx, dgamma, dbeta, sums), len(dy), WORK * dy.size)
+        run_op(_norm.BatchNormGradient(dy, x, gamma, mean, rstd, dx, dgamma, dbeta), len(dy), WORK * dy.size)
     return finished(dx, out), dgamma, dbeta
 
 
@@ -284,14 +282,10 @@ def _gradients(
         return finished(dx, out), *np.zeros((parts, channels), dy.dtype)
     source = rows(dy)
     count, span, groups = len(source), source.shape[1] // channels, rstd.size // len(source)
-    sums = np.empty((_norm.blocks(count), parts, channels), dy.dtype)
-    op = _norm.GroupNormGradient(source, rows(x), gamma, mean, rstd, rows(dx), sums, groups, span)
+    parameters = np.empty((parts, channels), dy.dtype)
+    op = _norm.GroupNormGradient(source, rows(x), gamma, mean, rstd, rows(dx), parameters, groups, span)
     run_op(op, count, WORK * dy.size)
-    total = sums[0]
-    if len(sums) > 1:
-        total = np.empty((parts, channels), dy.dtype)
-        run_op(_dense.BiasGradient(sums.reshape(len(sums), -1), total.reshape(-1)), len(sums), MOVED * sums.size)
-    return finished(dx, out), *total
+    return finished(dx, out), *parameters
 
 
 def layer_norm(
