@@ -11,10 +11,12 @@
 #define FBP_NORM_ONCE
 #define NORM_ROWS 4      // rows whose moments are made in registers: lines above one another share places in L1
 #define APPLY_ROWS 2     // rows that share a load of their columns' factors; likewise
+#define GRADIENT_ROWS 2  // rows that share loads of gamma, dgamma and dbeta; likewise
 #define NORM_BYTES 2048  // columns at a time that are streamed
 #define NORM_CHUNK (NORM_BYTES / (fbp_size)sizeof(real))
 #define EACH_PIECE(j, n, cols) \
     for (fbp_size j = 0, n = smaller(LANES, cols); j < (cols); j += LANES, n = smaller(LANES, (cols) - j))
+#define NORM_GROUPS 16  // groups whose moments are made together
 #define NORM_CHAINS 4  // groups of a row that are added up side by side
 #endif
 
@@ -263,21 +265,23 @@ FBP_INLINE real OP(sum_of)(OP(sum_rule) *f, fbp_size n, const real *x, real orig
     return OP(group_sum)(sum[0]);
 }
 
-// Moments of n neighbours: rest and rstd; and the mean. Without `centered` mean and rest are 0, and rstd is of the
-// squares.
-FBP_INLINE real OP(moments)(fbp_size n, const real *x, int centered, real epsilon, real *rest, real *rstd) {
+// Moments of `count` groups of n neighbours. Without `centered` mean and rest are 0, and rstd is of the squares. All sums
+// of one kind come before all of the next, so that groups do not wait for one another's.
+FBP_INLINE void OP(moments)(fbp_size count, fbp_size n, const real *x, int centered, real epsilon, real *mean, real *rest,
+                            real *rstd) {
     const real share = (real)1 / (real)n;
-    real mean = 0;
-    *rest = 0;
-    if (centered) {
-        const real from = x[0] - x[0] == 0 ? x[0] : 0;
-        vreal sum;
-        *rest = OP(two_sum)(vset(from), vset(OP(sum_of)(OP(add_plain), n, x, from) * share), &sum)[0];
-        mean = sum[0];
+    for (fbp_size k = 0; k < count; k++) {
+        const real *group = x + k * n, from = group[0] - group[0] == 0 ? group[0] : 0;
+        vreal sum = {0};
+        rest[k] = 0;
+        if (centered) rest[k] = OP(two_sum)(vset(from), vset(OP(sum_of)(OP(add_plain), n, group, from) * share), &sum)[0];
+        mean[k] = sum[0];
     }
-    const real variance = OP(sum_of)(OP(add_square), n, x, mean) * share - *rest * *rest;
-    *rstd = (vset(1) / vsqrt(vset((variance < 0 ? 0 : variance) + epsilon)))[0];
-    return mean;
+    for (fbp_size k = 0; k < count; k++) rstd[k] = OP(sum_of)(OP(add_square), n, x + k * n, mean[k]);
+    for (fbp_size k = 0; k < count; k++) {
+        const real variance = rstd[k] * share - rest[k] * rest[k];
+        rstd[k] = (vset(1) / vsqrt(vset((variance < 0 ? 0 : variance) + epsilon)))[0];
+    }
 }
 
 // A factor of each element, or one of all of them in as many copies as a vector has lanes.
@@ -319,102 +323,120 @@ FBP_INLINE void OP(scale_run)(fbp_size n, const real *x, real *y, real mean, rea
 static void OP(group_norm)(const fbp_norm *args) {
     const fbp_norm a = *args;  // what is stored could change *args, for all the compiler knows
     const fbp_size n = a.channels * a.span, run = a.span == 1 ? n : a.span;
-    real copies[2][LANES];
+    const fbp_size most = larger(1, smaller(NORM_GROUPS, NORM_CHUNK / n));
+    real copies[2][LANES], mean[NORM_GROUPS], rest[NORM_GROUPS], rstd[NORM_GROUPS];
     for (fbp_size i = 0; i < a.rows; i++)
-        for (fbp_size k = 0; k < a.groups; k++) {
-            const real *x = (const real *)a.x + i * a.x_stride + k * n;
-            real *y = (real *)a.y + i * a.y_stride + k * n, rest, rstd;
-            const real mean = OP(moments)(n, x, a.centered, (real)a.epsilon, &rest, &rstd), shift = -rest * rstd;
-            if (a.mean) ((real *)a.mean)[i * a.groups + k] = mean;
-            ((real *)a.rstd)[i * a.groups + k] = rstd;
-            for (fbp_size at = 0, c = k * a.channels; at < n; at += run, c++)
-                OP(scale_run)(run, x + at, y + at, mean, rstd, shift,
-                              OP(factors_of)(a.gamma, c, a.span > 1, 1, copies[0]),
-                              OP(factors_of)(a.beta, c, a.span > 1, 0, copies[1]), a.streams);
+        for (fbp_size first = 0; first < a.groups; first += most) {
+            const fbp_size count = smaller(most, a.groups - first);
+            OP(moments)(count, n, (const real *)a.x + i * a.x_stride + first * n, a.centered, (real)a.epsilon, mean, rest, rstd);
+            for (fbp_size g = 0; g < count; g++) {
+                const fbp_size k = first + g;
+                const real *x = (const real *)a.x + i * a.x_stride + k * n;
+                real *y = (real *)a.y + i * a.y_stride + k * n;
+                if (a.mean) ((real *)a.mean)[i * a.groups + k] = mean[g];
+                ((real *)a.rstd)[i * a.groups + k] = rstd[g];
+                for (fbp_size at = 0, c = k * a.channels; at < n; at += run, c++)
+                    OP(scale_run)(run, x + at, y + at, mean[g], rstd[g], -rest[g] * rstd[g],
+                                  OP(factors_of)(a.gamma, c, a.span > 1, 1, copies[0]),
+                                  OP(factors_of)(a.beta, c, a.span > 1, 0, copies[1]), a.streams);
+            }
         }
 }
 
-// Sums over n neighbours of dy gamma and of dy gamma xhat, xhat = (x - mean) rstd + shift.
-FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, const vreal *m, OP(factors) gamma,
-                                      real *sum, real *dot) {
-    group sums = OP(group_of)(0), dots = sums;
+// Sums over n neighbours of x - mean, of dy gamma, and of their product.
+FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, real mean, OP(factors) gamma, real *sums) {
+    group rest = OP(group_of)(0), sum = rest, dot = rest;
     for (fbp_size j = 0; j < n; j += GROUP_LANES) {
-        const group v = OP(group_load)(x + j, n - j, m[0][0]), d = OP(group_load)(dy + j, n - j, 0);
+        const group v = OP(group_load)(x + j, n - j, mean), d = OP(group_load)(dy + j, n - j, 0);
         group scale;
         if (gamma.each)
             scale = OP(group_load)(gamma.first + j, n - j, 1);
         else
             scale = OP(group_of)(*gamma.first);
         EACH_PART {
-            const vreal g_dy = d.v[g] * scale.v[g];
-            sums.v[g] += g_dy;
-            dots.v[g] = vfma(g_dy, vfma(v.v[g] - m[0], m[1], m[2]), dots.v[g]);
+            const vreal g_dy = d.v[g] * scale.v[g], apart = v.v[g] - mean;
+            rest.v[g] += apart;
+            sum.v[g] += g_dy;
+            dot.v[g] = vfma(g_dy, apart, dot.v[g]);
         }
     }
-    *sum = OP(group_sum)(sums), *dot = OP(group_sum)(dots);
+    sums[0] += OP(group_sum)(rest), sums[1] += OP(group_sum)(sum), sums[2] += OP(group_sum)(dot);
 }
 
-// dx = a gamma dy + b (x - mean) + c, where abc are a, b, c.
-FBP_INLINE void OP(gradient_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, real *dx, vreal mean,
-                                   const vreal *abc, OP(factors) gamma, fbp_size at) {
-    const vreal rest = vfma(abc[1], vload_upto(x + at + j, n) - mean, abc[2]);
-    vstore_upto(dx + j, vfma(abc[0] * OP(factor)(gamma, at + j, n), vload_upto(dy + at + j, n), rest), n);
+// What a group's gradient is made of: xhat = (x - mean) rstd + shift, dx = rstd gamma dy + b (x - mean) + c.
+typedef struct {
+    real mean, rstd, shift, b, c;
+} OP(group_factors);
+
+// The factors of a group of n elements, from its sums of x - mean, of dy gamma and of their product.
+FBP_INLINE OP(group_factors) OP(group_factors_of)(const fbp_norm *a, fbp_size at, fbp_size n, real mean, const real *sums) {
+    const real share = (real)1 / (real)n, rstd = ((const real *)a->rstd)[at], rest = a->centered ? sums[0] * share : 0;
+    const real dot = (sums[2] - rest * sums[1]) * rstd, slope = -rstd * (rstd * (dot * share));
+    return (OP(group_factors)){mean, rstd, -rest * rstd, slope, a->centered ? -rstd * (sums[1] * share) - slope * rest : 0};
 }
 
-FBP_INLINE void OP(gradient_run)(fbp_size n, const real *x, const real *dy, real *dx, vreal mean, const vreal *abc,
-                                 OP(factors) gamma, int streams) {
-    real piece[NORM_CHUNK];
-    const fbp_size step = streams ? NORM_CHUNK : n;
+// dx of `rows` rows of lanes [j, j + n) of a group, and, if they are wanted, their parts of dgamma and dbeta.
+FBP_INLINE void OP(gradient_piece)(fbp_size rows, fbp_size j, fbp_size n, const real *x, fbp_size x_stride, const real *dy,
+                                   fbp_size dy_stride, real *dx, fbp_size dx_stride, const OP(group_factors) *f,
+                                   OP(factors) gamma, real *dgamma, real *dbeta) {
+    const vreal scale = OP(factor)(gamma, j, n);
+    vreal by_gamma = {0}, by_beta = {0}, result[GRADIENT_ROWS];
+#pragma GCC unroll 4
+    for (fbp_size r = 0; r < rows; r++) {
+        const vreal apart = vload_upto(x + r * x_stride + j, n) - f[r].mean, d = vload_upto(dy + r * dy_stride + j, n);
+        by_gamma = vfma(d, vfma(apart, vset(f[r].rstd), vset(f[r].shift)), by_gamma), by_beta += d;
+        result[r] = vfma(vset(f[r].rstd) * scale, d, vfma(vset(f[r].b), apart, vset(f[r].c)));
+    }
+    if (dgamma) vstore_upto(dgamma + j, vload_upto(dgamma + j, n) + by_gamma, n);
+    if (dbeta) vstore_upto(dbeta + j, vload_upto(dbeta + j, n) + by_beta, n);
+#pragma GCC unroll 4
+    for (fbp_size r = 0; r < rows; r++) vstore_upto(dx + r * dx_stride, result[r], n);
+}
+
+// The same on n neighbours.
+FBP_INLINE void OP(gradient_run)(const fbp_norm *a, fbp_size rows, fbp_size n, const real *x, const real *dy, real *dx,
+                                 const OP(group_factors) *f, OP(factors) gamma, real *dgamma, real *dbeta) {
+    real pieces[GRADIENT_ROWS][NORM_CHUNK];
+    const fbp_size step = a->streams ? NORM_CHUNK : n, stride = a->streams ? NORM_CHUNK : a->y_stride;
     for (fbp_size at = 0; at < n; at += step) {
-        const fbp_size count = smaller(step, n - at), whole = count / LANES * LANES;
-        real *out = streams ? piece : dx;
-        for (fbp_size j = 0; j < whole; j += LANES) OP(gradient_piece)(j, LANES, x, dy, out, mean, abc, gamma, at);
-        if (whole < count) OP(gradient_piece)(whole, count - whole, x, dy, out, mean, abc, gamma, at);
-        if (streams) OP(stream)(count, piece, dx + at);
+        const fbp_size end = smaller(at + step, n);
+        real *out = a->streams ? pieces[0] : dx + at;
+        fbp_size j = at;
+        for (; rows == GRADIENT_ROWS && j + LANES <= end; j += LANES)
+            OP(gradient_piece)(GRADIENT_ROWS, j, LANES, x, a->x_stride, dy, a->dy_stride, out + j - at, stride, f, gamma,
+                               dgamma, dbeta);
+        for (; j < end; j += LANES)
+            OP(gradient_piece)(rows, j, smaller(LANES, end - j), x, a->x_stride, dy, a->dy_stride, out + j - at, stride, f,
+                               gamma, dgamma, dbeta);
+        for (fbp_size r = 0; a->streams && r < rows; r++) OP(stream)(end - at, pieces[r], dx + r * a->y_stride + at);
     }
 }
 
-// Adds a row's part to dgamma, dy xhat, and to dbeta, dy.
-FBP_INLINE void OP(add_parameters)(fbp_size n, const real *x, const real *dy, const vreal *m, real *dgamma,
-                                   real *dbeta) {
-    EACH_PIECE(j, lanes, n) {
-        const vreal xhat = vfma(vload_upto(x + j, lanes) - m[0], m[1], m[2]), d = vload_upto(dy + j, lanes);
-        vstore_upto(dgamma + j, vfma(d, xhat, vload_upto(dgamma + j, lanes)), lanes);
-        if (dbeta) vstore_upto(dbeta + j, d + vload_upto(dbeta + j, lanes), lanes);
-    }
-}
-
-// One group: dx, and its part of dgamma and dbeta.
-FBP_INLINE void OP(group_gradient)(const fbp_norm *a, fbp_size i, fbp_size k) {
+// Group k of `rows` rows from row i on, at most GRADIENT_ROWS: dx, and its part of dgamma and dbeta.
+FBP_INLINE void OP(group_gradient)(const fbp_norm *a, fbp_size i, fbp_size rows, fbp_size k) {
     const fbp_size n = a->channels * a->span, first = k * a->channels, run = a->span == 1 ? n : a->span;
     const real *x = (const real *)a->x + i * a->x_stride + k * n, *dy = (const real *)a->dy + i * a->dy_stride + k * n;
-    real *dx = (real *)a->y + i * a->y_stride + k * n, copies[LANES], one[LANES];
+    real *dx = (real *)a->y + i * a->y_stride + k * n, copies[LANES];
     real *dgamma = a->dgamma ? (real *)a->dgamma + first : NULL, *dbeta = a->dbeta ? (real *)a->dbeta + first : NULL;
-    const real share = (real)1 / (real)n, rstd = ((const real *)a->rstd)[i * a->groups + k];
-    const real mean = a->centered ? ((const real *)a->mean)[i * a->groups + k] : 0;
-    const real rest = a->centered ? OP(sum_of)(OP(add_plain), n, x, mean) * share : 0;
-    const vreal m[3] = {vset(mean), vset(rstd), vset(-rest * rstd)};
-    real sum = 0, dot = 0;
-    if (a->span == 1) {
-        OP(gradient_run_sums)(n, x, dy, m, OP(factors_of)(a->gamma, first, 0, 1, copies), &sum, &dot);
-        if (dgamma) OP(add_parameters)(n, x, dy, m, dgamma, dbeta);
-    } else {
-        const OP(factors) ones = OP(factors_of)(NULL, 0, 1, 1, one);
-        for (fbp_size c = 0, at = 0; c < a->channels; c++, at += run) {
-            const real gamma = a->gamma ? ((const real *)a->gamma)[first + c] : 1;
-            real sum_c, dot_c;
-            OP(gradient_run_sums)(run, x + at, dy + at, m, ones, &sum_c, &dot_c);
-            sum += gamma * sum_c, dot += gamma * dot_c;
-            if (dgamma) dgamma[c] += dot_c;
-            if (dbeta) dbeta[c] += sum_c;
+    OP(group_factors) f[GRADIENT_ROWS];
+    for (fbp_size r = 0; r < rows; r++) {
+        const fbp_size at = (i + r) * a->groups + k;
+        const real mean = a->centered ? ((const real *)a->mean)[at] : 0, *x_r = x + r * a->x_stride, *dy_r = dy + r * a->dy_stride;
+        real sums[3] = {0}, apart[3];
+        for (fbp_size c = first, j = 0; j < n; c++, j += run)
+            OP(gradient_run_sums)(run, x_r + j, dy_r + j, mean, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies), sums);
+        f[r] = OP(group_factors_of)(a, at, n, mean, sums);
+        // a channel of several elements has one dgamma and one dbeta
+        for (fbp_size c = 0; a->span > 1 && dgamma && c < a->channels; c++) {
+            apart[0] = apart[1] = apart[2] = 0;
+            OP(gradient_run_sums)(run, x_r + c * run, dy_r + c * run, mean, OP(factors_of)(NULL, 0, 1, 1, copies), apart);
+            dgamma[c] += apart[2] * f[r].rstd + apart[1] * f[r].shift;
+            if (dbeta) dbeta[c] += apart[1];
         }
     }
-    const real slope = -rstd * (rstd * (dot * share));
-    const real shift = a->centered ? -rstd * (sum * share) - slope * rest : 0;
-    const vreal abc[3] = {m[1], vset(slope), vset(shift)};
-    for (fbp_size at = 0, c = first; at < n; at += run, c++)
-        OP(gradient_run)(run, x + at, dy + at, dx + at, m[0], abc, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies),
-                         a->streams);
+    for (fbp_size c = first, j = 0; j < n; c++, j += run)
+        OP(gradient_run)(a, rows, run, x + j, dy + j, dx + j, f, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies),
+                         a->span > 1 ? NULL : dgamma, a->span > 1 ? NULL : dbeta);
 }
 
 // dgamma and dbeta are sums over these rows alone.
@@ -424,6 +446,6 @@ static void OP(group_norm_backward)(const fbp_norm *args) {
         if (a.dgamma) ((real *)a.dgamma)[c] = 0;
         if (a.dbeta) ((real *)a.dbeta)[c] = 0;
     }
-    for (fbp_size i = 0; i < a.rows; i++)
-        for (fbp_size k = 0; k < a.groups; k++) OP(group_gradient)(&a, i, k);
+    for (fbp_size i = 0; i < a.rows; i += GRADIENT_ROWS)
+        for (fbp_size k = 0; k < a.groups; k++) OP(group_gradient)(&a, i, smaller(GRADIENT_ROWS, a.rows - i), k);
 }
