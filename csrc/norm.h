@@ -380,7 +380,7 @@ FBP_INLINE void OP(gradient_piece)(fbp_size rows, fbp_size j, fbp_size n, const 
                                    fbp_size dy_stride, real *dx, fbp_size dx_stride, const OP(group_factors) *f,
                                    OP(factors) gamma, real *dgamma, real *dbeta) {
     const vreal scale = OP(factor)(gamma, j, n);
-    vreal by_gamma = {0}, by_beta = {0}, result[GRADIENT_ROWS];
+    vreal by_gamma = {0}, by_beta = {0}, result[GRADIENT_ROWS] = {{0}};
 #pragma GCC unroll 4
     for (fbp_size r = 0; r < rows; r++) {
         const vreal apart = vload_upto(x + r * x_stride + j, n) - f[r].mean, d = vload_upto(dy + r * dy_stride + j, n);

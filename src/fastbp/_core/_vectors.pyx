@@ -8,8 +8,6 @@
 cimport numpy as cnp
 from libc.string cimport memset
 
-import numpy as np
-
 from ._kernels cimport *
 from ._ops cimport *
 
@@ -59,20 +57,27 @@ cdef class VectorMap(Op):
         self.p.vector.other, self.p.vector.stride = view.data, view.rs
 
 
-cdef struct Squares:              # partial[i] = sum of squares of block i
+cdef struct Squares:              # total = sum of squares of x
     const fbp_kernels* kernels
     View x                        # IN, as one row
-    double* partial               # OUT (blocks,)
     Py_ssize_t blocks
+    double total                  # OUT
 
 
-cdef void sum_of_squares(const void* args, const Share* share) noexcept nogil:
+cdef void squares_of_blocks(const void* args, const Share* share) noexcept nogil:
     cdef const Squares* p = <const Squares*> args
+    cdef double* sums = <double*> share.shared
     cdef Py_ssize_t begin, end, block
     cut(p.blocks, 1, share.index, share.count, &begin, &end)
     for block in range(begin, end):
-        p.partial[block] = p.kernels.sum_of_squares(min(BLOCK, p.x.cols - block * BLOCK),
-                                                    p.x.data + block * BLOCK * p.x.itemsize)
+        sums[block] = p.kernels.sum_of_squares(min(BLOCK, p.x.cols - block * BLOCK),
+                                               p.x.data + block * BLOCK * p.x.itemsize)
+
+
+cdef void sum_of_blocks(const void* args, const Share* share) noexcept nogil:
+    cdef Squares* p = <Squares*> args
+    if share.index == 0:
+        p.total = kernels_of(FBP_F64).sum(p.blocks, share.shared)
 
 
 cdef class SumOfSquares(Op):
@@ -81,14 +86,14 @@ cdef class SumOfSquares(Op):
     cdef Squares p
 
     def __init__(self, cnp.ndarray x):
-        cdef cnp.ndarray partial = np.empty((cnp.PyArray_SIZE(x) + BLOCK - 1) // BLOCK)
         self.by_rows = False
-        self.fn, self.args = sum_of_squares, &self.p
-        self.arrays = (x, partial)
+        self.fn, self.then[0], self.args = squares_of_blocks, sum_of_blocks, &self.p
+        self.arrays = x
         self.kernels = self.p.kernels = kernels_of(type_code(x))
         self.p.x = flat_view(x)
-        self.p.partial, self.p.blocks = <double*> cnp.PyArray_DATA(partial), cnp.PyArray_SIZE(partial)
+        self.p.blocks = (cnp.PyArray_SIZE(x) + BLOCK - 1) // BLOCK
+        self.shared = self.p.blocks * sizeof(double)
 
     def total(self):
         """The result, once the op has run."""
-        return kernels_of(FBP_F64).sum(self.p.blocks, self.p.partial)
+        return self.p.total
