@@ -167,6 +167,11 @@ typedef struct {
     const void *gamma, *beta;  // (groups * channels,) or NULL: 1 and 0
     void *mean, *rstd;  // by group (rows, groups), by column (channels,); OUT forward, IN backward; mean may be NULL
     void *running_mean, *running_variance;  // IN OUT (channels,) or NULL; batch_norm only
+    // by column: what blocks of `block` rows leave for the next stage, (blocks, 2, sums_stride), of the gradient (blocks, 3,
+    // sums_stride); and the first row of x
+    void *sums;
+    fbp_size sums_stride, block;
+    const void *first;
     void *y;                                // OUT like x: y, or dx
     fbp_size y_stride;
     void *dgamma, *dbeta;  // OUT (groups * channels,) or NULL

@@ -49,6 +49,8 @@ FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 typedef uint64_t vwide __attribute__((vector_size(FBP_VECTOR_BYTES)));
 #define WIDE_LANES (FBP_VECTOR_BYTES / 8)
 
+typedef double vdouble __attribute__((vector_size(FBP_VECTOR_BYTES)));
+
 // The product, 64 bits, of the lower 32 bits of each lane.
 FBP_INLINE vwide vmul_low(vwide a, vwide b) {
 #if FBP_AVX512
@@ -94,6 +96,7 @@ FBP_INLINE void vzip(vwide a, vwide b, vwide *low, vwide *high) {
 #define vload_upto OP(vload_upto)
 #define vstore_upto OP(vstore_upto)
 #define vstream OP(vstream)
+#define vload_wide OP(vload_wide)
 #define vfma OP(vfma)
 #define vsqrt OP(vsqrt)
 #define vselect OP(vselect)
@@ -120,6 +123,20 @@ FBP_INLINE vreal vload(const real *p) {
 }
 
 FBP_INLINE void vstore(real *p, vreal v) { memcpy(p, &v, sizeof v); }
+
+// The next WIDE_LANES reals, as doubles.
+FBP_INLINE vdouble vload_wide(const real *p) {
+#if FBP_AVX512 && FBP_REAL_BITS == 32
+    return (vdouble)_mm512_cvtps_pd(_mm256_loadu_ps(p));
+#elif FBP_AVX2 && FBP_REAL_BITS == 32
+    return (vdouble)_mm256_cvtps_pd(_mm_loadu_ps(p));  // GCC 12 would convert two at a time
+#else
+    typedef real narrow __attribute__((vector_size(WIDE_LANES * sizeof(real))));
+    narrow v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, vdouble);
+#endif
+}
 
 // Stores past the caches; p is aligned to a whole vector. stream_end() comes before anybody else reads what was stored.
 FBP_INLINE void vstream(real *p, vreal v) {

@@ -162,7 +162,8 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     if (plan.pack_b) {
         const fbp_size panels = larger(B_BLOCK_BYTES / size / (plan.depth * plan.panel), 1);
         plan.cols = smaller(panels, ceil_div(plan.cols, plan.panel)) * plan.panel;
-        plan.pack_a = m > plan.tile_rows && n >= PANELS_WORTH_PACKING * plan.panel;
+        const int apart = g->a_rs == 1 && rows_near(g->a_cs * size) < plan.depth;  // its columns, as those of a transpose
+        plan.pack_a = m > plan.tile_rows && (apart || n >= PANELS_WORTH_PACKING * plan.panel);
         if (plan.pack_a) plan.rows = larger(A_BLOCK_BYTES / size / plan.depth / plan.tile_rows, 1) * plan.tile_rows;
     }
     plan.strip = scratch;
@@ -171,9 +172,14 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     return plan;
 }
 
-// a[0:m, 0:k] to panels of `height` rows, each k steps of `height` neighbours.
+// a[0:m, 0:k] to panels of `height` rows, each k steps of `height` neighbours. Contiguous columns are read one by one.
 static void OP(pack_a)(real *to, const real *a, fbp_size a_rs, fbp_size a_cs, fbp_size m, fbp_size k, fbp_size height) {
-    for (fbp_size i = 0; i < m; i += height) {
+    const fbp_size whole = a_rs == 1 && height == TILE_ROWS ? m / TILE_ROWS * TILE_ROWS : 0;
+    for (fbp_size p = 0; whole && p < k; p++)
+        for (fbp_size i = 0; i < whole; i += TILE_ROWS)
+            memcpy(to + i * k + p * TILE_ROWS, a + i + p * a_cs, TILE_ROWS * sizeof(real));
+    to += whole * k;
+    for (fbp_size i = whole; i < m; i += height) {
         const fbp_size h = smaller(height, m - i);
         for (fbp_size p = 0; p < k; p++)
             for (fbp_size r = 0; r < h; r++) to[p * h + r] = a[(i + r) * a_rs + p * a_cs];

@@ -42,21 +42,17 @@ static void OP(vector_map)(const void *arguments, fbp_size i, fbp_size j, fbp_si
     }
 }
 
-// x[0]^2 + ... + x[n - 1]^2 in double, as sixteen interleaved chains folded at the end. Product and sum are rounded one
+// x[0]^2 + ... + x[n - 1]^2 in double, as 32 interleaved chains folded at the end. Product and sum are rounded one
 // after the other on every ISA. Chains are kept in vectors of doubles, for either real type.
 static double OP(sum_of_squares)(fbp_size n, const void *source) {
-    enum { CHAINS = 16, WIDE = FBP_VECTOR_BYTES / sizeof(double), VECTORS = CHAINS / WIDE };
-    typedef double doubles __attribute__((vector_size(FBP_VECTOR_BYTES)));
-    typedef real reals __attribute__((vector_size(WIDE * sizeof(real))));
+    enum { CHAINS = 32, VECTORS = CHAINS / WIDE_LANES };
     const real *x = source;
-    doubles sum[VECTORS] = {{0}};
+    vdouble sum[VECTORS] = {{0}};
     fbp_size i = 0;
     for (; i + CHAINS <= n; i += CHAINS) {
 #pragma GCC unroll 16
         for (int v = 0; v < VECTORS; v++) {
-            reals part;
-            memcpy(&part, x + i + v * WIDE, sizeof part);
-            const doubles d = __builtin_convertvector(part, doubles);
+            const vdouble d = vload_wide(x + i + v * WIDE_LANES);
             sum[v] += d * d;
         }
     }

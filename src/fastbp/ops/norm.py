@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _dense, _norm
+from fastbp._core import _norm
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, Array, finished, like, output, real, row_major, rows_of, shaped
+from fastbp.ops.edge import Array, finished, like, output, real, row_major, rows_of, shaped
 from fastbp.utils import check_axis, check_count, check_number
 
 WORK = 32.0  # operations that an element is worth: it is read two or three times
@@ -96,14 +96,10 @@ def _gradients(
         return finished(dx, out), *np.zeros((parts, channels), dy.dtype)
     source = rows(dy)
     count, span, groups = len(source), source.shape[1] // channels, rstd.size // len(source)
-    sums = np.empty((_norm.blocks(count), parts, channels), dy.dtype)
-    op = _norm.GroupNormGradient(source, rows(x), gamma, mean, rstd, rows(dx), sums, groups, span)
+    parameters = np.empty((parts, channels), dy.dtype)
+    op = _norm.GroupNormGradient(source, rows(x), gamma, mean, rstd, rows(dx), parameters, groups, span)
     run_op(op, count, WORK * dy.size)
-    total = sums[0]
-    if len(sums) > 1:
-        total = np.empty((parts, channels), dy.dtype)
-        run_op(_dense.BiasGradient(sums.reshape(len(sums), -1), total.reshape(-1)), len(sums), MOVED * sums.size)
-    return finished(dx, out), *total
+    return finished(dx, out), *parameters
 
 
 def layer_norm(
