@@ -51,7 +51,7 @@ def update(program: Any, optimizer: Optimizer, first: int, end: int, laps: int =
     done, steps = optimizer.iterations, laps * -(-(end - first) // program.batch)
     rates = optimizer.steps(done, steps)
     try:
-        program.run(first, end - first, rates, laps)
+        program.run(first, end - first, rates, laps, done)
     finally:
         optimizer.iterations = done + steps
 

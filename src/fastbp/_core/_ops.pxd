@@ -1,6 +1,7 @@
 # Floor 1. What an op is. See _ops.pyx for the design.
 
 cimport numpy as cnp
+from libc.stdint cimport uint64_t
 
 from ._kernels cimport fbp_kernels
 
@@ -11,6 +12,7 @@ cdef struct Share:
     Py_ssize_t rows         # rows in this batch
     Py_ssize_t first        # position of its first row in the caller's order
     Py_ssize_t lap          # how often all rows were gone over before in this run
+    uint64_t step           # number of the step, counted over all runs
     double rate             # step size of this step
     const double* more      # the other numbers of this step: shrink, gradient_rate and correction of fbp_update; or NULL
     void* scratch           # of this thread, as large as the op asked for

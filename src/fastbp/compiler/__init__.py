@@ -261,8 +261,10 @@ class Executable:
             return True
         return rows.dtype == self.dtype and (rows.flags.c_contiguous or rows.strides[1] == rows.itemsize)
 
-    def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
+    def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1, step: int = 0) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
+
+        `step` is the number of the first one, of all steps that the model was trained for.
 
         Raises
         ------
@@ -278,7 +280,7 @@ class Executable:
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
-            self._route.program.run(first, rows, rates, laps)
+            self._route.program.run(first, rows, rates, laps, step)
 
     def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""

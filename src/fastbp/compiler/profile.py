@@ -45,7 +45,7 @@ def measure(program: Any, ops: list[Op], rows: int) -> tuple[list[float], float]
         while perf_counter() < end or not times.size:
             seconds = np.zeros((threads, len(ops)))
             started = perf_counter()
-            program.run(0, rows, rates, 1, seconds)
+            program.run(0, rows, rates, seconds=seconds)
             elapsed = (perf_counter() - started) / count
             if elapsed < step:
                 times, step = seconds.sum(axis=0) / threads / count, elapsed
