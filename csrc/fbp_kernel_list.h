@@ -74,5 +74,8 @@ FBP_KERNEL(void, group_norm_backward, (const fbp_norm *args))
 FBP_KERNEL(void, dropout,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
+FBP_KERNEL(void, noise,
+           (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+            fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(void, random_bits, (const fbp_random *from, fbp_size begin, fbp_size n, uint32_t *out))
 FBP_KERNEL(double, fma_chains, (fbp_size iterations))

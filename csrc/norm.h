@@ -79,8 +79,8 @@ FBP_INLINE void OP(scale_block)(fbp_size height, fbp_size n, const real *x, fbp_
     for (fbp_size r = 0; r < height; r++) vstore_upto(y + r * y_stride, vfma(v[r] - mean, scale, shift), n);
 }
 
-FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real *scale, const real *shift) {
-    const real *mean = (const real *)a->mean + at;
+FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real *mean, const real *scale,
+                                  const real *shift) {
     const fbp_size x_stride = a->x_stride, rows = a->rows, whole = cols / LANES * LANES;
     const int streams = a->streams;
     real pieces[APPLY_ROWS][NORM_CHUNK];
@@ -130,21 +130,23 @@ static void OP(batch_norm)(const fbp_norm *a) {
             OP(run_average)(a->running_mean, at + j, n, momentum, one_minus, mean);
             OP(run_average)(a->running_variance, at + j, n, momentum, one_minus, variance);
         }
-        OP(scale_columns)(a, at, cols, scale, shift);
+        OP(scale_columns)(a, at, cols, (const real *)a->mean + at, scale, shift);
     }
 }
 
-// Normalises each column by the moments that are given.
+// Normalises each column by its running moments; without a running mean nothing is subtracted.
 static void OP(batch_norm_apply)(const fbp_norm *a) {
-    real scale[NORM_CHUNK], shift[NORM_CHUNK];
+    const vreal epsilon = vset((real)a->epsilon);
+    real mean[NORM_CHUNK], scale[NORM_CHUNK], shift[NORM_CHUNK];
     for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
         const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
         EACH_PIECE(j, n, cols) {
-            const vreal rstd = vload_upto((const real *)a->rstd + at + j, n);
+            const vreal rstd = vset(1) / vsqrt(vload_upto((const real *)a->running_variance + at + j, n) + epsilon);
+            vstore(mean + j, OP(part_or)(a->running_mean, at + j, n, 0));
             vstore(scale + j, rstd * OP(part_or)(a->gamma, at + j, n, 1));
             vstore(shift + j, OP(part_or)(a->beta, at + j, n, 0));
         }
-        OP(scale_columns)(a, at, cols, scale, shift);
+        OP(scale_columns)(a, at, cols, mean, scale, shift);
     }
 }
 

@@ -20,8 +20,8 @@ ORDER = {
         ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
         ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
         activations initializers losses metrics optimizers
-        layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.merge
-        layers.residual layers.__init__""",
+        layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.dropout
+        layers.merge layers.norm layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile
         compiler.__init__ graph summary network data compiled callbacks trainer model sequential models testing
         _config_report __init__""",
@@ -105,6 +105,7 @@ def test_the_reading_of_imports_finds_the_known_ones():
         "_core._dense",
         "_core._kernels",
         "_core._memory",
+        "_core._norm",
         "_core._ops",
         "_core._rows",
         "compiler.tape",

@@ -122,6 +122,8 @@ class Network:
         check_dtypes(everything, dtype)
         variables = [variable for layer in graph.layers for variable in layer.weights]
         self._storage = store(variables, dtype, self.random.generator())
+        for layer in graph.layers:
+            layer.draw_seeds(self.random.generator())
         self._graph, self._dtype = graph, dtype
 
     def _parameters(self) -> np.ndarray:

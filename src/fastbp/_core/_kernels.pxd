@@ -138,6 +138,12 @@ cdef extern from "fbp_kernels.h" nogil:
         uint32_t threshold
         double scale, shift, fill
 
+    ctypedef struct fbp_noise:
+        fbp_random from_ "from"
+        fbp_size row_length
+        double stddev
+        int multiplies
+
     ctypedef struct fbp_gather:
         fbp_dtype src_dtype
         const void* src
@@ -198,6 +204,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*group_norm)(const fbp_norm* args) noexcept nogil
         void (*group_norm_backward)(const fbp_norm* args) noexcept nogil
         fbp_block_fn dropout
+        fbp_block_fn noise
         void (*random_bits)(const fbp_random* place, fbp_size begin, fbp_size n, uint32_t* out) noexcept nogil
         double (*fma_chains)(fbp_size iterations) noexcept nogil
 

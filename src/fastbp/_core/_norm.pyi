@@ -8,7 +8,10 @@ from ._ops import Op
 
 Array = NDArray[Any]
 
-class BatchNorm(Op):
+class _Norm(Op):
+    def bind(self, x: Array | None = None, y: Array | None = None) -> None: ...
+
+class BatchNorm(_Norm):
     def __init__(
         self,
         x: Array,
@@ -23,12 +26,19 @@ class BatchNorm(Op):
         momentum: float = 0,
     ) -> None: ...
 
-class BatchNormInference(Op):
+class BatchNormInference(_Norm):
     def __init__(
-        self, x: Array, gamma: Array | None, beta: Array | None, y: Array, mean: Array, rstd: Array
+        self,
+        x: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        y: Array,
+        running_mean: Array | None,
+        running_variance: Array,
+        epsilon: float,
     ) -> None: ...
 
-class BatchNormGradient(Op):
+class BatchNormGradient(_Norm):
     def __init__(
         self,
         dy: Array,
@@ -41,7 +51,7 @@ class BatchNormGradient(Op):
         dbeta: Array,
     ) -> None: ...
 
-class GroupNorm(Op):
+class GroupNorm(_Norm):
     def __init__(
         self,
         x: Array,
@@ -55,9 +65,21 @@ class GroupNorm(Op):
         span: int = 1,
     ) -> None: ...
 
+class RowNormGradient(_Norm):
+    def __init__(
+        self,
+        dy: Array,
+        x: Array,
+        gamma: Array | None,
+        mean: Array | None,
+        rstd: Array,
+        dx: Array,
+        slope: Array | None = None,
+    ) -> None: ...
+
 def blocks(rows: int) -> int: ...
 
-class GroupNormGradient(Op):
+class GroupNormGradient(_Norm):
     def __init__(
         self,
         dy: Array,

@@ -28,6 +28,7 @@ cdef struct Norm:
     View x                      # IN (batch, n)
     View dy                     # IN (batch, n) or NULL
     View y                      # OUT (batch, n): y or dx
+    View slope                  # OUT (batch, n) or NULL: each row's part of dgamma
     Py_ssize_t itemsize
     Py_ssize_t block            # rows of a block
 
@@ -48,7 +49,7 @@ cdef fbp_norm of_rows(const Norm* p, Py_ssize_t begin, Py_ssize_t end, const Sha
 cdef fbp_norm of_columns(const Norm* p, const Share* share) noexcept nogil:
     cdef fbp_norm a = of_rows(p, 0, share.rows, share)
     cdef Py_ssize_t begin, end, size = p.itemsize
-    cut(p.x.cols, 64 // size, share.index, share.count, &begin, &end)
+    cut_columns(p.x.cols, size, share, &begin, &end)
     a.channels = end - begin
     a.x, a.dy, a.y = moved(a.x, begin, size), moved(a.dy, begin, size), moved(a.y, begin, size)
     a.gamma, a.beta = moved(a.gamma, begin, size), moved(a.beta, begin, size)
@@ -125,6 +126,15 @@ cdef class _Norm(Op):
         self.p.a.groups, self.p.a.channels, self.p.a.span = groups, self.p.x.cols // (groups * span), span
         self.set_streams(self.p.a.channels if span == 1 else span)
 
+    def bind(self, cnp.ndarray x=None, cnp.ndarray y=None):
+        """Read the whole array x, write the whole array y, a batch of rows at a time."""
+        if x is not None:
+            self.p.x = view_of(x, True)
+            self.p.a.x_stride = self.p.x.rs
+        if y is not None:
+            self.p.y = view_of(y, True)
+            self.p.a.y_stride = self.p.y.rs
+
     cdef void set_streams(self, Py_ssize_t run):
         self.p.a.streams = (cnp.PyArray_NBYTES(self.arrays[2]) >= STREAMED_BYTES and run * self.p.itemsize >= RUN_BYTES
                             and self.p.y.data != self.p.x.data and self.p.y.data != self.p.dy.data)
@@ -149,13 +159,19 @@ cdef class BatchNorm(_Norm):
 
 
 cdef class BatchNormInference(_Norm):
-    """y = (x - mean) rstd gamma + beta with given moments.  x and y (batch, n), the others (n,)."""
+    """y = (x - mean) rstd gamma + beta with running moments.  x and y (batch, n), the others (n,) or None.
 
-    def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray mean,
-                 cnp.ndarray rstd):
-        self.set(x, None, y, gamma, beta, mean, rstd)
+    Without `running_mean` nothing is subtracted: with dy for x, and without beta, y is then dx.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray running_mean,
+                 cnp.ndarray running_variance not None, double epsilon):
+        self.set(x, None, y, gamma, beta, None, None)
         self.fn = batch_norm_inference
         self.by_rows = True
+        self.p.a.epsilon = epsilon
+        self.p.a.running_mean, self.p.a.running_variance = data_of(running_mean), data_of(running_variance)
+        self.arrays = (*self.arrays, running_mean, running_variance)
 
 
 cdef class BatchNormGradient(_Norm):
@@ -184,6 +200,33 @@ cdef class GroupNorm(_Norm):
         self.by_rows = True
         self.p.a.epsilon = epsilon
         self.set_groups(groups, span)
+
+
+cdef void row_norm_gradient(const void* args, const Share* share) noexcept nogil:
+    cdef const Norm* p = <const Norm*> args
+    cdef fbp_norm a
+    cdef Py_ssize_t row, size = p.itemsize
+    for row in range(share.begin, share.end):
+        a = of_rows(p, row, row + 1, share)
+        a.mean, a.rstd = moved(a.mean, row, size), moved(a.rstd, row, size)
+        a.dgamma = row_of(&p.slope, row, share)
+        p.kernels.group_norm_backward(&a)
+
+
+cdef class RowNormGradient(_Norm):
+    """dx of GroupNorm with one group, by rows, and slope = dy (x - mean) rstd, whose column sums are dgamma.
+
+    dy, x, dx and slope (batch, n), slope or None; gamma (n,) or None; mean, rstd (batch,), mean or None.
+    """
+
+    def __init__(self, cnp.ndarray dy, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray mean, cnp.ndarray rstd,
+                 cnp.ndarray dx, cnp.ndarray slope=None):
+        self.set(x, dy, dx, gamma, None, mean, rstd)
+        self.fn = row_norm_gradient
+        self.by_rows = True
+        self.set_groups(1, 1)
+        self.p.slope = no_view() if slope is None else view_of(slope)
+        self.arrays = (*self.arrays, slope)
 
 
 def blocks(Py_ssize_t rows):

@@ -56,6 +56,13 @@ cdef inline void cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t index, Py_ssize_t
     end[0] = min(n, units * (index + 1) // count * unit)
 
 
+# This share's part of some columns, in whole cache lines. It is the same of all matrices of that width, so that ops shared
+# by columns may follow one another in a share.
+cdef inline void cut_columns(Py_ssize_t cols, Py_ssize_t itemsize, const Share* share, Py_ssize_t* begin,
+                             Py_ssize_t* end) noexcept nogil:
+    cut(cols, 64 // itemsize, share.index, share.count, begin, end)
+
+
 # Part `index` of `count` of a matrix: whole rows, if there are enough of them, else columns by cache lines.
 cdef inline void cut_matrix(Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t itemsize, const Share* share, Py_ssize_t* i0,
                             Py_ssize_t* i1, Py_ssize_t* j0, Py_ssize_t* j1) noexcept nogil:

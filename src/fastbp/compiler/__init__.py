@@ -62,9 +62,9 @@ def build(
         Rows of a step.
     dtype : dtype
         float32 or float64.
-    purpose : {"train", "evaluate", "predict", "gradients", "trace"}
-        "gradients" keeps the gradients of the parameters and updates nothing; "trace" keeps every tensor and fuses
-        nothing.
+    purpose : {"train", "evaluate", "predict", "objective", "gradients", "trace"}
+        "objective" is the loss as training has it: with dropout, and by the moments of the batch; "gradients" keeps its
+        gradients by the parameters and updates nothing; "trace" keeps every tensor and fuses nothing.
     parts : sequence of Part
         For each output, unless the purpose is to predict.
     optimizer : Optimizer
@@ -76,7 +76,7 @@ def build(
     -------
     Executable
     """
-    tape = Tape()
+    tape = Tape(training=purpose not in ("evaluate", "predict"), changing=purpose == "train")
     tensors = _record_inputs(tape, graph)
     targets = [_record_target(tape, graph, k, part) for k, part in enumerate(parts)]
     for node in graph.nodes:

@@ -92,6 +92,15 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {function}(Σ {inputs[0]})" if function else f"{outputs[0]} = Σ {inputs[0]}"
         case "activation" | "softmax":
             return f"{outputs[0]} = {function or op.name if op.name == 'activation' else op.name}({inputs[0]})"
+        case "dropout":
+            return f"{outputs[0]} = dropout({inputs[0]})"
+        case "noise":
+            return f"{outputs[0]} = {inputs[0]} {'∘ (1 + noise)' if op.attrs['multiplies'] else '+ noise'}"
+        case "batch_norm" | "moving_norm" | "row_norm":
+            factors = "".join(part for part, name in ((f" ∘ {inputs[1]}", inputs[1]), (f" + {inputs[2]}", inputs[2])) if name)
+            return f"{', '.join(outputs)} = normalized({inputs[0]}){factors}"
+        case "batch_norm_gradient" | "row_norm_gradient":
+            return f"{', '.join(outputs)} = {inputs[0]} ∘ normalized'({inputs[1]})"
         case "add" | "multiply":
             return f"{outputs[0]} = {inputs[0]} {'+' if op.name == 'add' else '∘'} {inputs[1]}"
         case "copy_columns":

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _kernels, _memory, _ops, _rows
+from .._core import _dense, _kernels, _memory, _norm, _ops, _rows
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -33,6 +33,11 @@ BY_ROWS = frozenset(
         "add",
         "multiply",
         "copy_columns",
+        "dropout",
+        "noise",
+        "moving_norm",
+        "row_norm",
+        "row_norm_gradient",
     }
 )
 # How an op takes the caller's whole array in the place of an input: (op, input) -> method. What is not here reads a
@@ -44,6 +49,10 @@ BINDERS = {
     ("activation", 0): "bind",
     ("softmax", 0): "bind",
     ("copy_columns", 0): "bind",
+    ("dropout", 0): "bind",
+    ("noise", 0): "bind",
+    ("moving_norm", 0): "bind",
+    ("row_norm", 0): "bind",
     ("loss", 0): "bind",
     ("loss_gradient", 0): "bind",
     ("metric", 0): "bind",
@@ -54,7 +63,7 @@ BINDERS = {
     ("loss_gradient", 2): "bind_weight",
 }
 # Ops that can write to the caller's whole array.
-WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns"})
+WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns", "moving_norm", "row_norm"})
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -175,6 +184,8 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
         return np.zeros(1)
+    if tensor.kind == "moment":
+        return _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
     (columns,) = tensor.shape
@@ -217,6 +228,22 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
             return _rows.Activation(
                 inputs[0][:, start : start + columns], outputs[0][:, into : into + columns], "linear"
             )
+        case "dropout":
+            return _rows.Dropout(inputs[0], outputs[0], **attrs)
+        case "noise":
+            return _rows.Noise(inputs[0], outputs[0], **attrs)
+        case "batch_norm":
+            return _norm.BatchNorm(*inputs, *outputs[:3], attrs["epsilon"], *(outputs[3:] or (None, None)), attrs["momentum"])
+        case "batch_norm_gradient":
+            return _norm.BatchNormGradient(*inputs, *outputs)
+        case "moving_norm":
+            return _norm.BatchNormInference(*inputs[:3], outputs[0], *inputs[3:], attrs["epsilon"])
+        case "row_norm":
+            y, rstd, mean = (*outputs, None)[:3]
+            return _norm.GroupNorm(*inputs, y, mean, rstd, attrs["epsilon"])
+        case "row_norm_gradient":
+            dy, x, gamma, rstd, mean = (*inputs, None)[:5]
+            return _norm.RowNormGradient(dy, x, gamma, mean, rstd, *outputs)
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
@@ -252,7 +279,8 @@ def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
 
 # -- costs -------------------------------------------------------------------------------------------------------------
 
-_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10}  # rough: a transcendental is some twenty operations
+_NORM = dict.fromkeys(("batch_norm", "batch_norm_gradient", "row_norm", "row_norm_gradient"), 10)
+_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10, "dropout": 20, "noise": 60, **_NORM}  # rough: a transcendental is some twenty operations
 
 
 def flops(op: Op, batch: int) -> int:

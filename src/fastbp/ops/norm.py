@@ -144,7 +144,8 @@ def _inference(
     np.sqrt(rstd, out=rstd)
     np.reciprocal(rstd, out=rstd)
     if x.size:
-        run_op(_norm.BatchNormInference(x, gamma, beta, y, mean, rstd), len(x), WORK / 2 * x.size)
+        op = _norm.BatchNormInference(x, gamma, beta, y, running_mean, running_variance, epsilon)
+        run_op(op, len(x), WORK / 2 * x.size)
     return Normalized(finished(y, out), mean, rstd)
 
 
