@@ -67,7 +67,7 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     assert x is not None
     if not wanted(x):
         return {}
-    return {x: tape.emit("dropout", (dy,), like(x), **op.attrs | UNMOVED)}
+    return {x: tape.emit("dropout", (dy,), like(x), mask=op.attrs["mask"] | UNMOVED)}
 
 
 @adjoint("noise")
@@ -76,7 +76,7 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     assert x is not None
     if not wanted(x):
         return {}
-    return {x: tape.emit("noise", (dy,), like(x), **op.attrs) if op.attrs["multiplies"] else dy}
+    return {x: tape.emit("noise", (dy,), like(x), **op.attrs) if op.attrs["noise"]["multiplies"] else dy}
 
 
 @adjoint("batch_norm")

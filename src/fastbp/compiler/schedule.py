@@ -4,6 +4,9 @@ Ops that work row by row share the batch by rows and chain into one phase, howev
 something of the size of a parameter share that; they read rows of the whole batch, so they have to wait, together, for
 the phase before. So do products with a large weight: by rows, every thread would have to read all of it, and that costs
 more than the wait. A parameter is changed only after everything that reads it in this step.
+
+A third way to share is by columns of the batch: the moments of a column need all its rows. Ops that may go either way
+join those that have to go by columns, where the batch is so small that a wait costs more than the work.
 """
 
 from __future__ import annotations
@@ -40,6 +43,9 @@ BY_ROWS = frozenset(
         "row_norm_gradient",
     }
 )
+# Ops whose column needs that column of what they read alone, of all rows; the products make columns too, of all of theirs.
+BY_COLUMNS = frozenset({"batch_norm", "batch_norm_gradient"})
+EITHER_WAY = frozenset({"activation", "activation_gradient", "dropout", "noise", "sum_of_parts"})
 # How an op takes the caller's whole array in the place of an input: (op, input) -> method. What is not here reads a
 # buffer, which a gather fills.
 BINDERS = {
@@ -87,9 +93,10 @@ class Phase:
 
 def shared_by_rows(op: Op, batch: int, itemsize: int) -> bool:
     """Whether the threads share an op by rows of the batch, or else by parts of its output."""
+    if op.attrs.get("by_columns"):
+        return False
     if op.name not in ("affine", "input_gradient"):
-        of_batch = op.outputs[0].kind != "gradient"  # a sum may be one of gradients of a parameter
-        return op.name in BY_ROWS and of_batch and not op.attrs.get("by_columns")
+        return op.name in BY_ROWS and op.outputs[0].kind != "gradient"  # a sum may be one of gradients of a parameter
     weight = op.inputs[1]
     assert weight is not None
     return batch < SPLIT_ROWS or prod(weight.shape) * itemsize < SPLIT_WEIGHT_BYTES
@@ -121,6 +128,22 @@ def _mostly_weight(weight: Tensor, batch: int, itemsize: int) -> bool:
     return prod(weight.shape) * itemsize >= SPLIT_WEIGHT_BYTES and 4 * batch < weight.shape[0]
 
 
+def spread_columns(ops: list[Op], batch: int) -> None:
+    """Mark the ops that are shared by columns: those that have to be, and with small batches what is next to them.
+
+    A layer with batch normalisation is then one phase forward, from the product to the dropout, and one back.
+    """
+    pending = [op for op in ops if op.name in BY_COLUMNS]
+    while pending:
+        op = pending.pop()
+        op.attrs["by_columns"] = True
+        if batch >= SPLIT_ROWS or op.name in PRODUCTS:
+            continue
+        makers = [o for o in ops if op.inputs[0] in o.outputs and o.name in EITHER_WAY | {"affine", "input_gradient"}]
+        readers = [o for o in ops if op.outputs[0] in o.inputs[:1] and o.name in EITHER_WAY]
+        pending += [other for other in (*makers, *readers) if not other.attrs.get("by_columns")]
+
+
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
     """Group ops into as few phases as their dependences allow."""
     row_ops = {op for op in ops if shared_by_rows(op, batch, itemsize)}
@@ -142,10 +165,18 @@ def _ready(op: Op, pending: list[Op], by_rows: bool, together: list[Op] = []) ->
     made_later = {out for other in others for out in other.outputs if out.kind != "parameter"}
     if any(tensor in made_later for tensor in op.inputs):
         return False
-    if not by_rows and any(tensor in other.outputs for other in together for tensor in op.inputs if tensor is not None):
+    if not by_rows and any(not _follows(op, other) for other in together):
         return False
     changed = [out for out in op.outputs if out.kind == "parameter"]
     return not any(tensor in other.inputs for other in (*others, *together) for tensor in changed)
+
+
+def _follows(op: Op, other: Op) -> bool:
+    """Whether an op not shared by rows may stand behind another in a phase: what a share of it reads, that one made."""
+    if not any(tensor in other.outputs for tensor in op.inputs if tensor is not None):
+        return True
+    columns = op.attrs.get("by_columns") and other.attrs.get("by_columns")
+    return bool(columns) and op.name not in PRODUCTS
 
 
 def _sliced(ops: list[Op], by_rows: bool, batch: int, itemsize: int) -> Phase:
@@ -205,6 +236,13 @@ def _padded(columns: int, itemsize: int) -> int:
 
 def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
     """The op of floor 1 that runs `op` on these arrays, shared by rows of the batch or not."""
+    made = _of_arrays(op, arrays, by_rows)
+    if op.attrs.get("by_columns") and op.name in EITHER_WAY | PRODUCTS:
+        made.share_columns()
+    return made
+
+
+def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
     attrs = op.attrs
     inputs: list[Any] = [None if tensor is None else arrays[tensor] for tensor in op.inputs]
     outputs: list[Any] = [arrays[tensor] for tensor in op.outputs]
@@ -229,9 +267,9 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
                 inputs[0][:, start : start + columns], outputs[0][:, into : into + columns], "linear"
             )
         case "dropout":
-            return _rows.Dropout(inputs[0], outputs[0], **attrs)
+            return _rows.Dropout(inputs[0], outputs[0], **attrs["mask"])
         case "noise":
-            return _rows.Noise(inputs[0], outputs[0], **attrs)
+            return _rows.Noise(inputs[0], outputs[0], **attrs["noise"])
         case "batch_norm":
             return _norm.BatchNorm(*inputs, *outputs[:3], attrs["epsilon"], *(outputs[3:] or (None, None)), attrs["momentum"])
         case "batch_norm_gradient":

@@ -120,13 +120,12 @@ class Tape:
 
     def dropout(self, x: Tensor, seed: int, factors: Mapping[str, float]) -> Tensor:
         """D = x, scaled, where it is kept, by a mask that depends on the seed and the number of the step."""
-        return self.emit("dropout", (x,), self._disturbed(x), **self._place(seed), **factors)
+        return self.emit("dropout", (x,), self._disturbed(x), mask={**self._place(seed), **factors})
 
     def noise(self, x: Tensor, seed: int, stddev: float, multiplies: bool) -> Tensor:
         """D = x + n, or x (1 + n) if it `multiplies`, with n normal and drawn anew in each step."""
-        return self.emit(
-            "noise", (x,), self._disturbed(x), **self._place(seed), stddev=stddev, multiplies=multiplies
-        )
+        options = {**self._place(seed), "stddev": stddev, "multiplies": multiplies}
+        return self.emit("noise", (x,), self._disturbed(x), noise=options)
 
     def _disturbed(self, x: Tensor) -> Tensor:
         return self._between(x, f"D{self._number('disturbance')}")
