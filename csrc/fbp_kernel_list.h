@@ -68,6 +68,7 @@ FBP_KERNEL(void, gather_labels, (const fbp_gather *args))
 FBP_KERNEL(void, gather_sparse, (const fbp_gather *args))
 FBP_KERNEL(void, batch_sums, (const fbp_norm *args))
 FBP_KERNEL(void, batch_moments, (const fbp_norm *args))
+FBP_KERNEL(void, running_factors, (const fbp_norm *args))
 FBP_KERNEL(void, batch_apply, (const fbp_norm *args))
 FBP_KERNEL(void, batch_gradient_sums, (const fbp_norm *args))
 FBP_KERNEL(void, batch_gradient_factors, (const fbp_norm *args))
@@ -75,6 +76,9 @@ FBP_KERNEL(void, batch_gradient_apply, (const fbp_norm *args))
 FBP_KERNEL(void, group_norm, (const fbp_norm *args))
 FBP_KERNEL(void, group_norm_backward, (const fbp_norm *args))
 FBP_KERNEL(void, dropout,
+           (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+            fbp_size src_stride, void *dst, fbp_size dst_stride))
+FBP_KERNEL(void, noise,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(void, random_bits, (const fbp_random *from, fbp_size begin, fbp_size n, uint32_t *out))

@@ -166,7 +166,7 @@ typedef struct {
     fbp_size dy_stride;
     const void *gamma, *beta;  // (groups * channels,) or NULL: 1 and 0
     void *mean, *rstd;  // by group (rows, groups), by column (channels,); OUT forward, IN backward; mean may be NULL
-    void *running_mean, *running_variance;  // IN OUT (channels,) or NULL; batch_norm only
+    void *running_mean, *running_variance;  // (channels,) or NULL; IN OUT of batch_moments, IN of running_factors
     // by column: what blocks of `block` rows leave for the next stage, (blocks, 2, sums_stride), of the gradient (blocks, 3,
     // sums_stride); and the first row of x
     void *sums;
@@ -195,6 +195,14 @@ typedef struct {
     uint32_t threshold;
     double scale, shift, fill;
 } fbp_dropout;
+
+// dst = src + stddev noise, or src (1 + stddev noise); noise is standard normal, its words are placed as those of dropout.
+typedef struct {
+    fbp_random from;
+    fbp_size row_length;
+    double stddev;
+    int multiplies;
+} fbp_noise;
 
 // dst = f(src, other)
 typedef struct {

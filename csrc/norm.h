@@ -133,7 +133,19 @@ static void OP(batch_moments)(const fbp_norm *args) {
     }
 }
 
-// y = (x - mean) scale + shift of n columns, in `height` rows. All loads come before all stores: rows may lie on top of
+// Scale and shift, as batch_moments leaves them, from the running variance.
+static void OP(running_factors)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    const vreal epsilon = vset((real)a.epsilon);
+    real *scale = a.sums, *shift = scale + a.sums_stride;
+    EACH_PIECE(j, n, a.channels) {
+        const vreal rstd = vset(1) / vsqrt(vload_upto((const real *)a.running_variance + j, n) + epsilon);
+        vstore_upto(scale + j, rstd * OP(part_or)(a.gamma, j, n, 1), n);
+        vstore_upto(shift + j, OP(part_or)(a.beta, j, n, 0), n);
+    }
+}
+
+// y = (x - mean) scale + shift of n columns, in `height` rows; without a mean nothing is subtracted. All loads come before all stores: rows may lie on top of
 // one another in L1.
 typedef void OP(block_rule)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, const real *dy, fbp_size j,
                             real *y, fbp_size y_stride);
@@ -141,7 +153,7 @@ FBP_INLINE void OP(scale_block)(const fbp_norm *a, fbp_size height, fbp_size n, 
                                 fbp_size j, real *y, fbp_size y_stride) {
     (void)dy;
     const real *scale = (const real *)a->sums + j;
-    const vreal mean = vload_upto((const real *)a->mean + j, n);
+    const vreal mean = OP(part_or)(a->mean, j, n, 0);
     const vreal slope = vload_upto(scale, n), shift = vload_upto(scale + a->sums_stride, n);
     vreal v[APPLY_ROWS];
     for (fbp_size r = 0; r < height; r++) v[r] = vload_upto(x + r * a->x_stride + j, n);

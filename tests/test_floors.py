@@ -22,8 +22,8 @@ ORDER = {
         ops.update ops.__init__
         activations initializers losses metrics schedules
         optimizers.base optimizers.sgd optimizers.adam optimizers.adaptive optimizers.__init__
-        layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.merge
-        layers.residual layers.__init__""",
+        layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.dropout
+        layers.merge layers.norm layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.schedule compiler.listing compiler.profile
         compiler.__init__ graph summary network tables data streams compiled
         callbacks.base callbacks.monitor callbacks.history callbacks.progress callbacks.stopping callbacks.rates
@@ -110,6 +110,7 @@ def test_the_reading_of_imports_finds_the_known_ones():
         "_core._kernels",
         "_core._losses",
         "_core._memory",
+        "_core._norm",
         "_core._ops",
         "_core._rows",
         "_core._vectors",

@@ -346,13 +346,16 @@ def test_a_rate_just_below_1_keeps_next_to_nothing():
     assert (y == 0).all()
 
 
-def test_dropout_by_rows_numbers_elements_from_the_first_row_of_the_whole_array():
-    x, y = np.ones((64, 33)), np.empty((8, 33))
-    want = fb.ops.dropout(x, 0.5, 3, 2**66 - 100)
-    op = _rows.Dropout(y, y, 2**31, 3, 2**66 - 100, 2.0)
-    op.bind(x, got := np.empty((64, 33)))
-    _program.Program([(2, 1, [op])], 8).run(0, 64)
-    np.testing.assert_array_equal(got, want)
+@pytest.mark.parametrize("columns", [False, True])
+def test_in_a_program_every_step_draws_a_mask_of_its_own_for_its_batch(columns):
+    x, y = np.ones((60, 33)), np.empty((8, 33))
+    want = [fb.ops.dropout(np.ones((8, 33)), 0.5, 3, 20 + (step << 66)) for step in range(5, 13)]
+    op = _rows.Dropout(y, y, 2**31, 3, 20, 2.0)
+    if columns:
+        op.share_columns()
+    op.bind(x, got := np.empty((60, 33)))
+    _program.Program([(2, 1, [op])], 8).run(0, 60, step=5)
+    np.testing.assert_array_equal(got, np.concatenate(want)[:60])
 
 
 def test_blocks_of_a_batch_depend_on_its_rows_alone_and_are_few():

@@ -19,7 +19,7 @@ from fastbp.registry import decode, encode
 from fastbp.utils import check_count, check_number, renew_after_fork
 
 KEPT_PROGRAMS = 16
-PURPOSES = ("train", "evaluate", "predict", "gradients", "trace")
+PURPOSES = ("train", "evaluate", "predict", "objective", "gradients", "trace")
 
 
 class Compiled(Network):
@@ -206,7 +206,8 @@ class Compiled(Network):
 
         Parameters
         ----------
-        kind : {"train", "evaluate", "predict", "gradients", "trace"}
+        kind : {"train", "evaluate", "predict", "objective", "gradients", "trace"}
+            "objective" is the loss as training computes it, "gradients" its gradients, "trace" every tensor on the way.
         batch_size : int
 
         Examples

@@ -330,6 +330,9 @@ class Model(Compiled):
     def gradients(self, x: Any, y: Any) -> dict[str, Any]:
         """Everything that one forward and one backward pass computes, by name.
 
+        They compute as the next training step would: with its dropout, and by the moments of these rows where a layer
+        normalises a batch. Nothing changes.
+
         Parameters
         ----------
         x, y : array_like
@@ -356,7 +359,8 @@ class Model(Compiled):
             program = self.executable("trace", rows.size, rows.kinds)
             program.bind(rows.arrays)
             program.reset()
-            program.run(0, rows.size)
+            assert self.optimizer is not None
+            program.run(0, rows.size, step=self.optimizer.iterations)
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}

@@ -43,7 +43,7 @@ def update(optimizer: Optimizer, program: Any, first: int, end: int, laps: int =
     done, steps = optimizer.batches, laps * -(-(end - first) // program.batch)
     numbers = optimizer.steps(done, steps)
     try:
-        program.run(first, end - first, numbers, laps)
+        program.run(first, end - first, numbers, laps, done)
     finally:
         optimizer.batches = done + steps
 

@@ -97,7 +97,8 @@ cdef struct Product:              # c = finish(start + a @ b)
     View rows                     # IN: a, or where the batch is summed over its transpose: the rows of the batch
     View c                        # OUT
     int batch
-    bint in_parts                 # a share is a part of c, or else its rows of the batch
+    bint in_parts                 # a share is a part of c, or
+    bint in_columns               # some columns of it, or else its rows of the batch
     int finish
     fbp_activation_forward forward
     fbp_column_forward columns
@@ -116,7 +117,10 @@ cdef void product(const void* args, const Share* share) noexcept nogil:
         g.k = share.rows
     elif p.batch == ROWS_OF_C:
         g.m = share.rows
-    if p.in_parts:
+    if p.in_columns:
+        i0, i1 = 0, share.rows
+        cut_columns(g.n, p.rows.itemsize, share, &j0, &j1)
+    elif p.in_parts:
         grid_cell(&g, p.kernels, p.rows.itemsize, share, &i0, &i1, &j0, &j1)
     if p.finish == FINISH_FORWARD:
         g.finish = p.kernels.activation_forward
@@ -184,6 +188,11 @@ cdef class _Product(Op):
         cdef View a = rows if self.p.batch != SUMMED_OVER else transposed(rows)
         self.p.rows = rows
         self.p.g.a, self.p.g.a_rs, self.p.g.a_cs = a.data, a.rs, a.cs
+
+    def share_columns(self):
+        """Let a share be some columns of c, for all rows of the batch."""
+        self.by_rows = False
+        self.p.in_columns = True
 
     def bind(self, cnp.ndarray x=None, cnp.ndarray z=None):
         """Read the whole array x, write the whole array z, a batch of rows at a time."""

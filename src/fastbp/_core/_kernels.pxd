@@ -144,6 +144,12 @@ cdef extern from "fbp_kernels.h" nogil:
         uint32_t threshold
         double scale, shift, fill
 
+    ctypedef struct fbp_noise:
+        fbp_random from_ "from"
+        fbp_size row_length
+        double stddev
+        int multiplies
+
     ctypedef struct fbp_gather:
         fbp_dtype src_dtype
         const void* src
@@ -204,6 +210,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*gather_sparse)(const fbp_gather* args) noexcept nogil
         void (*batch_sums)(const fbp_norm* args) noexcept nogil
         void (*batch_moments)(const fbp_norm* args) noexcept nogil
+        void (*running_factors)(const fbp_norm* args) noexcept nogil
         void (*batch_apply)(const fbp_norm* args) noexcept nogil
         void (*batch_gradient_sums)(const fbp_norm* args) noexcept nogil
         void (*batch_gradient_factors)(const fbp_norm* args) noexcept nogil
@@ -211,6 +218,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*group_norm)(const fbp_norm* args) noexcept nogil
         void (*group_norm_backward)(const fbp_norm* args) noexcept nogil
         fbp_block_fn dropout
+        fbp_block_fn noise
         void (*random_bits)(const fbp_random* place, fbp_size begin, fbp_size n, uint32_t* out) noexcept nogil
         double (*fma_chains)(fbp_size iterations) noexcept nogil
 

@@ -30,6 +30,7 @@ cdef struct Norm:
     View x                      # IN (batch, n)
     View dy                     # IN (batch, n) or NULL
     View y                      # OUT (batch, n): y or dx
+    View slope                  # OUT (batch, n) or NULL: each row's part of dgamma
     Py_ssize_t itemsize
     Py_ssize_t sums             # rows of sums that a block of rows leaves
 
@@ -58,11 +59,11 @@ cdef fbp_norm of_share(const Norm* p, const Share* share) noexcept nogil:
     return of_rows(p, begin, end, share)
 
 
-# The arguments for this share's columns of all rows.
+# The arguments for this share's columns of what the first stage left.
 cdef fbp_norm of_columns(const Norm* p, const Share* share) noexcept nogil:
     cdef fbp_norm a = p.a
     cdef Py_ssize_t begin, end, size = p.itemsize
-    cut(p.x.cols, 64 // size, share.index, share.count, &begin, &end)
+    cut_columns(p.x.cols, size, share, &begin, &end)
     a.rows, a.channels = share.rows, end - begin
     a.first, a.sums = moved(a.first, begin, size), moved(sums_of(p, share), begin, size)
     a.gamma, a.beta = moved(a.gamma, begin, size), moved(a.beta, begin, size)
@@ -108,6 +109,44 @@ cdef void batch_apply(const void* args, const Share* share) noexcept nogil:
         p.kernels.batch_apply(&a)
     else:
         p.kernels.batch_gradient_apply(&a)
+
+
+# All stages on this share's columns, one after another: of a batch that lies in cache a wait costs more than it saves.
+cdef void batch_columns(const void* args, const Share* share) noexcept nogil:
+    cdef const Norm* p = <const Norm*> args
+    cdef fbp_norm a = of_columns(p, share), b
+    cdef Py_ssize_t begin, end, row = 0, size = p.itemsize
+    cdef bint backward = p.dy.data != NULL
+    if a.channels == 0:
+        return
+    cut_columns(p.x.cols, size, share, &begin, &end)
+    a.x, a.dy, a.y = moved(p.x.data, begin, size), moved(p.dy.data, begin, size), moved(p.y.data, begin, size)
+    a.sums, a.sums_stride = share.scratch, a.channels + LINE // size
+    while row < share.rows:
+        b = a
+        b.rows = min(a.block, share.rows - row)
+        b.x, b.dy = moved(a.x, row * a.x_stride, size), moved(a.dy, row * a.dy_stride, size)
+        b.sums = moved(a.sums, row // a.block * p.sums * a.sums_stride, size)
+        if backward:
+            p.kernels.batch_gradient_sums(&b)
+        else:
+            p.kernels.batch_sums(&b)
+        row += a.block
+    if backward:
+        p.kernels.batch_gradient_factors(&a)
+        p.kernels.batch_gradient_apply(&a)
+    else:
+        p.kernels.batch_moments(&a)
+        p.kernels.batch_apply(&a)
+
+
+cdef void batch_inference(const void* args, const Share* share) noexcept nogil:
+    cdef const Norm* p = <const Norm*> args
+    cdef fbp_norm a = of_rows(p, share.begin, share.end, share)
+    a.sums = share.scratch
+    p.kernels.running_factors(&a)
+    a.mean = a.running_mean
+    p.kernels.batch_apply(&a)
 
 
 cdef void group_norm(const void* args, const Share* share) noexcept nogil:
@@ -171,9 +210,23 @@ cdef class _Norm(Op):
         self.p.sums, self.p.a.sums_stride = count, self.p.a.groups * self.p.a.channels + LINE // self.p.itemsize
         self.shared = block_count(self.p.x.rows, self.p.a.block) * count * self.p.a.sums_stride * self.p.itemsize
 
+    # One stage by columns in place of several.
+    cdef void set_whole(self):
+        self.fn, self.then[0], self.then[1] = batch_columns, NULL, NULL
+        self.scratch, self.shared = self.shared, 0
+
     cdef void set_groups(self, Py_ssize_t groups, Py_ssize_t span):
         self.p.a.groups, self.p.a.channels, self.p.a.span = groups, self.p.x.cols // (groups * span), span
         self.set_streams(self.p.a.channels if span == 1 else span)
+
+    def bind(self, cnp.ndarray x=None, cnp.ndarray y=None):
+        """Read the whole array x, write the whole array y, a batch of rows at a time."""
+        if x is not None:
+            self.p.x = view_of(x, True)
+            self.p.a.x_stride = self.p.x.rs
+        if y is not None:
+            self.p.y = view_of(y, True)
+            self.p.a.y_stride = self.p.y.rs
 
     cdef void set_streams(self, Py_ssize_t run):
         self.p.a.streams = (cnp.PyArray_NBYTES(self.arrays[2]) >= STREAMED_BYTES and run * self.p.itemsize >= RUN_BYTES
@@ -184,41 +237,52 @@ cdef class BatchNorm(_Norm):
     """y = (x - mean) rstd gamma + beta, with moments of the columns of x, which go to `mean` and `rstd`.
 
     x and y (batch, n); gamma, beta (n,) or None; mean, rstd (n,). Running moments (n,) or None are moved towards those
-    of the batch: running = momentum running + (1 - momentum) batch.
+    of the batch: running = momentum running + (1 - momentum) batch. In several stages, or all by columns.
     """
 
     def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray mean,
                  cnp.ndarray rstd, double epsilon, cnp.ndarray running_mean=None, cnp.ndarray running_variance=None,
-                 double momentum=0):
+                 double momentum=0, bint by_columns=False):
         self.set(x, None, y, gamma, beta, mean, rstd)
         self.fn, self.then[0], self.then[1] = batch_sums, batch_moments, batch_apply
         self.set_sums(2)
         self.p.a.epsilon, self.p.a.momentum = epsilon, momentum
         self.p.a.running_mean, self.p.a.running_variance = data_of(running_mean), data_of(running_variance)
         self.arrays = (*self.arrays, running_mean, running_variance)
+        if by_columns:
+            self.set_whole()
 
 
 cdef class BatchNormInference(_Norm):
-    """y = (x - mean) scale + shift.  x and y (batch, n); mean (n,); factors (2, n): scale and shift."""
+    """y = (x - mean) rstd gamma + beta with running moments.  x and y (batch, n), the others (n,) or None.
 
-    def __init__(self, cnp.ndarray x, cnp.ndarray y, cnp.ndarray mean, cnp.ndarray factors):
-        self.set(x, None, y, None, None, mean, None)
-        self.fn = batch_apply
-        self.by_rows = False
-        self.p.a.sums, self.p.a.sums_stride = data_of(factors), self.p.x.cols
-        self.arrays = (*self.arrays, factors)
+    Without `running_mean` nothing is subtracted: with dy for x, and without beta, y is then dx.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray beta, cnp.ndarray y, cnp.ndarray running_mean,
+                 cnp.ndarray running_variance not None, double epsilon):
+        self.set(x, None, y, gamma, beta, None, None)
+        self.fn = batch_inference
+        self.by_rows = True
+        self.p.a.sums_stride = self.p.x.cols
+        self.scratch = 2 * self.p.x.cols * self.p.itemsize
+        self.p.a.epsilon = epsilon
+        self.p.a.running_mean, self.p.a.running_variance = data_of(running_mean), data_of(running_variance)
+        self.arrays = (*self.arrays, running_mean, running_variance)
 
 
 cdef class BatchNormGradient(_Norm):
     """dx, dgamma and dbeta of BatchNorm.  dy, x and dx (batch, n); the others (n,), gamma or None."""
 
     def __init__(self, cnp.ndarray dy, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray mean, cnp.ndarray rstd,
-                 cnp.ndarray dx, cnp.ndarray dgamma, cnp.ndarray dbeta):
+                 cnp.ndarray dx, cnp.ndarray dgamma, cnp.ndarray dbeta, bint by_columns=False):
         self.set(x, dy, dx, gamma, None, mean, rstd)
         self.fn, self.then[0], self.then[1] = batch_sums, batch_gradient_factors, batch_apply
         self.set_sums(3)
         self.p.a.dgamma, self.p.a.dbeta = data_of(dgamma), data_of(dbeta)
         self.arrays = (*self.arrays, dgamma, dbeta)
+        if by_columns:
+            self.set_whole()
 
 
 cdef class GroupNorm(_Norm):
@@ -235,6 +299,33 @@ cdef class GroupNorm(_Norm):
         self.by_rows = True
         self.p.a.epsilon = epsilon
         self.set_groups(groups, span)
+
+
+cdef void row_norm_gradient(const void* args, const Share* share) noexcept nogil:
+    cdef const Norm* p = <const Norm*> args
+    cdef fbp_norm a
+    cdef Py_ssize_t row, size = p.itemsize
+    for row in range(share.begin, share.end):
+        a = of_rows(p, row, row + 1, share)
+        a.mean, a.rstd = moved(a.mean, row, size), moved(a.rstd, row, size)
+        a.dgamma = row_of(&p.slope, row, share)
+        p.kernels.group_norm_backward(&a)
+
+
+cdef class RowNormGradient(_Norm):
+    """dx of GroupNorm with one group, by rows, and slope = dy (x - mean) rstd, whose column sums are dgamma.
+
+    dy, x, dx and slope (batch, n), slope or None; gamma (n,) or None; mean, rstd (batch,), mean or None.
+    """
+
+    def __init__(self, cnp.ndarray dy, cnp.ndarray x, cnp.ndarray gamma, cnp.ndarray mean, cnp.ndarray rstd,
+                 cnp.ndarray dx, cnp.ndarray slope=None):
+        self.set(x, dy, dx, gamma, None, mean, rstd)
+        self.fn = row_norm_gradient
+        self.by_rows = True
+        self.set_groups(1, 1)
+        self.p.slope = no_view() if slope is None else view_of(slope)
+        self.arrays = (*self.arrays, slope)
 
 
 cdef inline Py_ssize_t block_count(Py_ssize_t rows, Py_ssize_t block) noexcept nogil:

@@ -1,6 +1,7 @@
 # Floor 1. What an op is. See _ops.pyx for the design.
 
 cimport numpy as cnp
+from libc.stdint cimport uint64_t
 
 from ._kernels cimport fbp_kernels
 
@@ -24,6 +25,7 @@ cdef struct Share:
     Py_ssize_t rows         # rows in this batch
     Py_ssize_t first        # position of its first row in the caller's order
     Py_ssize_t lap          # how often all rows were gone over before in this run
+    uint64_t step           # number of the step, counted over all runs
     double rate             # step size of this step
     const Numbers* numbers  # of this step, or NULL: it has none but its size
     void* scratch           # of this thread, as large as the op asked for
@@ -75,6 +77,13 @@ cdef inline void cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t index, Py_ssize_t
     cdef Py_ssize_t units = (n + unit - 1) // unit
     begin[0] = min(n, units * index // count * unit)
     end[0] = min(n, units * (index + 1) // count * unit)
+
+
+# This share's part of some columns, in whole cache lines. It is the same of all matrices of that width, so that ops shared
+# by columns may follow one another in a share.
+cdef inline void cut_columns(Py_ssize_t cols, Py_ssize_t itemsize, const Share* share, Py_ssize_t* begin,
+                             Py_ssize_t* end) noexcept nogil:
+    cut(cols, 64 // itemsize, share.index, share.count, begin, end)
 
 
 # Part `index` of `count` of a matrix: whole rows, if there are enough of them, else columns by cache lines.

@@ -16,6 +16,7 @@
 # (g) A program that trains takes numbers too small for a normal float for zero. Moments of weights that are no longer
 #     used decay into that range, where arithmetic is slow on many processors, and would stay there.
 
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -51,6 +52,7 @@ cdef struct Run:                  # one call of Program.run
     Py_ssize_t phase_count, batch
     Py_ssize_t first, rows        # of a lap
     Py_ssize_t steps              # of a lap
+    uint64_t step                 # number of the first one
     const double* rates           # (laps * steps, rate_count) or NULL
     Py_ssize_t rate_count         # 1, or as many as Numbers has
     double* seconds               # (threads, ops): time spent in each, is added to; or NULL
@@ -91,6 +93,7 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     cdef Share share
     share.rows = batch_rows(run, number)
     share.lap = step // run.steps
+    share.step = run.step + <uint64_t> step
     share.first = run.first + step % run.steps * run.batch
     share.rate = run.rates[step * run.rate_count] if run.rates else 0
     share.numbers = <const Numbers*> (run.rates + step * run.rate_count) if run.rate_count > 1 else NULL
@@ -256,7 +259,7 @@ cdef class Program:
             self.memory, self.scratch, self.reserved = memory, cnp.PyArray_BYTES(memory), threads
         return 0
 
-    def run(self, Py_ssize_t first, Py_ssize_t rows, rates=None, Py_ssize_t laps=1,
+    def run(self, Py_ssize_t first, Py_ssize_t rows, rates=None, Py_ssize_t laps=1, uint64_t step=0,
             double[:, ::1] seconds=None):
         """Run the steps over rows [first, first + rows), `batch` rows each, the last one what is left; `laps` times.
 
@@ -266,6 +269,8 @@ cdef class Program:
         rates : float64 array, shape (steps,) or (steps, 8), C-contiguous, optional
             Of each step of each lap, for programs with updates: the step size, or all that `_ops.Numbers` has.
         laps : int
+        step : int
+            Number of the first step, which ops find in their share: from 0 to 2**64 - 1.
         seconds : float64 array, shape (threads, ops), optional
             The time that each thread spends in each op is added to it. It also limits the number of threads.
         """
@@ -282,6 +287,7 @@ cdef class Program:
         self.reserve(run.threads)
         run.phases, run.phase_count, run.batch = self.phases, self.phase_count, self.batch
         run.first, run.rows, run.steps = first, rows, (rows + self.batch - 1) // self.batch
+        run.step = step
         if of_steps is not None:
             run.rates, run.rate_count = &of_steps[0, 0], of_steps.shape[1]
         run.seconds = &seconds[0, 0] if seconds is not None else NULL

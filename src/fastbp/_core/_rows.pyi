@@ -9,6 +9,7 @@ from fastbp._core._ops import Op
 Array = NDArray[Any]
 
 class _RowMap(Op):
+    def share_columns(self) -> None: ...
     def bind(self, x: Array | None = None, z: Array | None = None) -> None: ...
 
 class Activation(_RowMap):
@@ -27,10 +28,22 @@ class Dropout(_RowMap):
         y: Array,
         threshold: int,
         seed: int,
-        offset: int,
+        offset: int = 0,
         scale: float = 1,
         shift: float = -0.0,
         fill: float = 0,
+        by_rows: bool = True,
+    ) -> None: ...
+
+class Noise(_RowMap):
+    def __init__(
+        self,
+        x: Array,
+        y: Array,
+        stddev: float,
+        seed: int,
+        offset: int = 0,
+        multiplies: bool = False,
         by_rows: bool = True,
     ) -> None: ...
 

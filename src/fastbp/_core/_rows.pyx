@@ -28,11 +28,13 @@ cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     View x                        # IN (batch, n)
     View y                        # IN: the saved output or input, for the backward functions
     View out                      # OUT (batch, n)
-    bint in_parts                 # a share is a part of an array, or else its rows of the batch
+    bint in_parts                 # a share is a part of an array, or
+    bint in_columns               # some columns of the batch, or else its rows of it
     bint streams
     fbp_activation_forward forward
     fbp_activation_backward backward
     fbp_dropout dropout
+    fbp_noise noise
     fbp_function function
     fbp_vector vector
     bint log                      # softmax: its logarithm
@@ -44,6 +46,9 @@ cdef void map_share(const RowMap* p, fbp_block_fn function, const void* args, co
     cdef Py_ssize_t step = CHUNK_BYTES // size
     if p.in_parts:
         cut_matrix(p.x.rows, p.x.cols, size, share, &i0, &i1, &j0, &j1)
+    elif p.in_columns:
+        i0, i1 = 0, share.rows
+        cut_columns(p.out.cols, size, share, &j0, &j1)
     cdef char* x = row_of(&p.x, i0, share) + j0 * size
     cdef char* out = row_of(&p.out, i0, share) + j0 * size
     if not p.streams:
@@ -68,16 +73,19 @@ cdef void activation_gradient(const void* args, const Share* share) noexcept nog
     map_share(p, p.kernels.activation_backward, &p.backward, share)
 
 
-# By rows, an element's number counts from the first row of the caller's array, not of the batch.
+# The number of the step is the upper half of the counter: every step draws words of its own for the elements of its batch.
 cdef void dropout(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
     cdef fbp_dropout a = p.dropout
-    cdef uint64_t word = a.from_.word + <uint64_t> (share.first * a.row_length)
-    a.from_.word = word & 3
-    a.from_.counter[0] += word >> 2
-    if a.from_.counter[0] < word >> 2:
-        a.from_.counter[1] += 1
+    a.from_.counter[1] += share.step
     map_share(p, p.kernels.dropout, &a, share)
+
+
+cdef void noise(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    cdef fbp_noise a = p.noise
+    a.from_.counter[1] += share.step
+    map_share(p, p.kernels.noise, &a, share)
 
 
 cdef void function(const void* args, const Share* share) noexcept nogil:
@@ -106,11 +114,14 @@ cdef void softmax_gradient(const void* args, const Share* share) noexcept nogil:
 
 cdef void sum_of_parts(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    cdef Py_ssize_t n = p.out.cols, rows = share.end - share.begin
-    cdef char* x = row_of(&p.x, share.begin, share)
-    cdef char* out = row_of(&p.out, share.begin, share)
-    p.kernels.add(rows, n, x, p.x.rs, x + n * p.x.itemsize, p.x.rs, out, p.out.rs)
-    p.kernels.activation_forward(&p.forward, share.begin, 0, rows, n, out, p.out.rs, out, p.out.rs)
+    cdef Py_ssize_t n = p.out.cols, size = p.x.itemsize, i0 = share.begin, i1 = share.end, j0 = 0, j1 = n
+    if p.in_columns:
+        i0, i1 = 0, share.rows
+        cut_columns(n, size, share, &j0, &j1)
+    cdef char* x = row_of(&p.x, i0, share) + j0 * size
+    cdef char* out = row_of(&p.out, i0, share) + j0 * size
+    p.kernels.add(i1 - i0, j1 - j0, x, p.x.rs, x + n * size, p.x.rs, out, p.out.rs)
+    p.kernels.activation_forward(&p.forward, i0, j0, i1 - i0, j1 - j0, out, p.out.rs, out, p.out.rs)
 
 
 cdef class _RowMap(Op):
@@ -138,6 +149,11 @@ cdef class _RowMap(Op):
                 and self.p.out.data != self.p.y.data:
             self.p.streams = True
             self.scratch = CHUNK_BYTES
+
+    def share_columns(self):
+        """Let a share be some columns of the batch, not some rows."""
+        self.by_rows = False
+        self.p.in_columns = True
 
     def bind(self, cnp.ndarray x=None, cnp.ndarray z=None):
         """Read the whole array x, write the whole array z, a batch of rows at a time."""
@@ -208,10 +224,11 @@ cdef fbp_random random_place(offset, seed):
 cdef class Dropout(_RowMap):
     """y = scale x + shift where an element's random word is not below the threshold, else fill.
 
-    Element i of the array, in C order, has word offset + i of those that belong to the seed; see csrc/random.h.
+    Element i of the batch, in C order, has word offset + 2**66 step + i of those that belong to the seed; see
+    csrc/random.h.
     """
 
-    def __init__(self, cnp.ndarray x, cnp.ndarray y, uint32_t threshold, seed, offset, double scale=1,
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, uint32_t threshold, seed, offset=0, double scale=1,
                  double shift=-0.0, double fill=0, bint by_rows=True):
         self.set(x, None, y)
         self.fn = dropout
@@ -221,6 +238,23 @@ cdef class Dropout(_RowMap):
         self.p.dropout.row_length = self.p.x.cols
         self.p.dropout.threshold = threshold
         self.p.dropout.scale, self.p.dropout.shift, self.p.dropout.fill = scale, shift, fill
+
+
+cdef class Noise(_RowMap):
+    """y = x + stddev n, or x (1 + stddev n) if it `multiplies`, with standard normal n, a number for each element.
+
+    It depends on seed, offset, step and element as in Dropout.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, double stddev, seed, offset=0, bint multiplies=False,
+                 bint by_rows=True):
+        self.set(x, None, y)
+        self.fn = noise
+        if not by_rows:
+            self.set_parts(x, None, y)
+        self.p.noise.from_ = random_place(offset, seed)
+        self.p.noise.row_length = self.p.x.cols
+        self.p.noise.stddev, self.p.noise.multiplies = stddev, multiplies
 
 
 cdef struct Bits:

@@ -63,9 +63,9 @@ def build(
         Rows of a step.
     dtype : dtype
         float32 or float64.
-    purpose : {"train", "evaluate", "predict", "gradients", "trace"}
-        "gradients" keeps the gradients of the parameters and updates nothing; "trace" keeps every tensor and fuses
-        nothing.
+    purpose : {"train", "evaluate", "predict", "objective", "gradients", "trace"}
+        "objective" is the loss as training has it: with dropout, and by the moments of the batch; "gradients" keeps its
+        gradients by the parameters and updates nothing; "trace" keeps every tensor and fuses nothing.
     parts : sequence of Part
         For each output, unless the purpose is to predict.
     optimizer : Optimizer
@@ -77,7 +77,7 @@ def build(
     -------
     Executable
     """
-    tape = Tape()
+    tape = Tape(training=purpose not in ("evaluate", "predict"), changing=purpose == "train")
     tensors = _record_inputs(tape, graph)
     targets = [_record_target(tape, graph, k, part) for k, part in enumerate(parts)]
     for node in graph.nodes:
@@ -99,6 +99,7 @@ def build(
     ops = remove_unused(tape.ops, wanted) if purpose == "trace" else fuse(tape.ops, wanted)
     if purpose == "train":
         ops = schedule.split_products(ops, batch, np.dtype(dtype).itemsize)
+    schedule.spread_columns(ops, batch)
     return Executable(Plan(ops, batch, np.dtype(dtype), wanted, outputs if purpose == "predict" else [], report))
 
 
@@ -281,8 +282,10 @@ class Executable:
         strides = rows.strides
         return len(strides) == 1 or (strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
 
-    def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
+    def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1, step: int = 0) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
+
+        `step` is the number of the first one, of all steps that the model was trained for.
 
         Raises
         ------
@@ -298,7 +301,7 @@ class Executable:
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
-            self._route.program.run(first, rows, rates, laps)
+            self._route.program.run(first, rows, rates, laps, step)
 
     def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""

@@ -101,9 +101,9 @@ def _inference(
     mean, rstd = mean.copy(), variance + x.dtype.type(epsilon)
     np.sqrt(rstd, out=rstd)
     np.reciprocal(rstd, out=rstd)
-    factors = np.array([rstd if gamma is None else rstd * gamma, np.zeros_like(rstd) if beta is None else beta])
     if x.size:
-        run_op(_norm.BatchNormInference(x, y, mean, factors), len(x), WORK / 2 * x.size)
+        op = _norm.BatchNormInference(x, gamma, beta, y, mean, variance, epsilon)
+        run_op(op, len(x), WORK / 2 * x.size)
     return Normalized(finished(y, out), mean, rstd)
 
 

@@ -17,6 +17,7 @@ from fastbp.ops.edge import Array, elementwise, real
 from fastbp.utils import check_count, check_number
 
 WORK = 50.0  # operations that an element is worth, of which most go into its random word
+UNMOVED = {"shift": -0.0, "fill": 0.0}  # a gradient: scaled where x was kept, else 0; -0.0 + -0.0 is -0.0
 SELU_FLOOR = -1.7580993408473766  # what SELU goes to at minus infinity: -scale alpha (Klambauer et al. 2017)
 
 
@@ -29,19 +30,26 @@ def _rate(rate: float) -> float:
     return check_number("rate", rate, 0, 1, "[)")
 
 
-def _dropped(
-    name: str,
-    x: ArrayLike,
-    rate: float,
-    place: tuple[int, int],
-    out: Array | None,
-    scale: float,
-    shift: float = -0.0,  # of what is kept; -0.0 because its sum with -0.0 is -0.0
-    fill: float = 0.0,
-) -> Array:
+def inverted(rate: float) -> dict[str, float]:
+    """What `_rows.Dropout` makes dropout of this rate of: what is kept is scaled, so that means stay."""
+    return {"threshold": _threshold(rate), "scale": 1 / (1 - rate)}
+
+
+def self_normalizing(rate: float) -> dict[str, float]:
+    """The same of alpha dropout: a x + b where x is kept, else a f + b."""
+    scale = 1 / sqrt((1 - rate) * (1 + rate * SELU_FLOOR**2))
+    shift = -scale * rate * SELU_FLOOR
+    return {"threshold": _threshold(rate), "scale": scale, "shift": shift, "fill": scale * SELU_FLOOR + shift}
+
+
+def _threshold(rate: float) -> int:
+    return min(round(rate * 2**32), 2**32 - 1)
+
+
+def _dropped(name: str, x: ArrayLike, place: tuple[int, int], out: Array | None, factors: dict[str, float]) -> Array:
     """scale x + shift where x is kept, else fill."""
-    threshold = min(round(rate * 2**32), 2**32 - 1)
-    constants = threshold, *place, scale, shift, fill, False
+    f = UNMOVED | factors
+    constants = f["threshold"], *place, f["scale"], f["shift"], f["fill"], False
     return elementwise(_rows.Dropout, (real(name, x),), out, WORK, *constants)
 
 
@@ -80,7 +88,7 @@ def dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | 
     array([2., 0., 2., 2., 0., 0., 2., 0.])
     """
     rate = _rate(rate)
-    return _dropped("x", x, rate, _place(seed, offset), out, 1 / (1 - rate))
+    return _dropped("x", x, _place(seed, offset), out, inverted(rate))
 
 
 def dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -111,11 +119,7 @@ def dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 0, out
     array([ 0.,  0.,  4.,  6.,  0.,  0., 12.,  0.])
     """
     rate = _rate(rate)
-    return _dropped("dy", dy, rate, _place(seed, offset), out, 1 / (1 - rate))
-
-
-def _alpha_scale(rate: float) -> float:
-    return 1 / sqrt((1 - rate) * (1 + rate * SELU_FLOOR**2))
+    return _dropped("dy", dy, _place(seed, offset), out, inverted(rate))
 
 
 def alpha_dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -131,9 +135,7 @@ def alpha_dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Ar
     array([ 1.6656, -0.7792,  1.6656,  1.6656])
     """
     rate = _rate(rate)
-    scale = _alpha_scale(rate)
-    shift = -scale * rate * SELU_FLOOR
-    return _dropped("x", x, rate, _place(seed, offset), out, scale, shift, scale * SELU_FLOOR + shift)
+    return _dropped("x", x, _place(seed, offset), out, self_normalizing(rate))
 
 
 def alpha_dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -146,7 +148,7 @@ def alpha_dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 
     array([0.8864, 0.    , 0.8864, 0.8864])
     """
     rate = _rate(rate)
-    return _dropped("dy", dy, rate, _place(seed, offset), out, _alpha_scale(rate))
+    return _dropped("dy", dy, _place(seed, offset), out, self_normalizing(rate) | UNMOVED)
 
 
 def random_bits(n: int, seed: int, offset: int = 0) -> Array:
