@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from references import BACKWARD, FORWARD, LOSSES, ROWS, Draw
 
 import fastbp as fb
-from fastbp._core import _kernels, _program, _rows
+from fastbp._core import _compare, _kernels, _program, _rows
 
 DTYPES = ("float32", "float64")
 LAYOUTS = ("C", "Fortran", "strided", "padded rows", "reversed", "read-only")
@@ -148,6 +148,7 @@ def test_every_function_of_ops_and_every_kernel_has_a_row():
     assert {f"metric, {kind} of distribution" for kind in _kernels.METRICS} - set(ROWS) <= {
         "metric, binary_accuracy of distribution"
     }
+    assert set(_kernels.TALLIES) == {name.split(" ")[1] for name in ROWS if name.startswith("tally, ")}
     assert set(_kernels.ACTIVATIONS) <= set(FORWARD)
 
 
@@ -269,7 +270,7 @@ def test_reductions_keep_nan_in_its_column_and_updates_in_its_element(dtype):
 
 def test_categorical_accuracy_takes_the_first_of_equal_columns_as_argmax_does():
     p, value = np.array([[1.0, 1.0, 0.0], [0.0, np.nan, 5.0], [0.0, 2.0, 2.0]]), np.empty(3)
-    _program.run_op(_rows.Metric("categorical_accuracy", p, p.argmax(axis=1).astype(np.int32), value), 3, 1.0)
+    _program.run_op(_compare.Metric("categorical_accuracy", p, p.argmax(axis=1).astype(np.int32), value), 3, 1.0)
     np.testing.assert_array_equal(value, 1)
 
 

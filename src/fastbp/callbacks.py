@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
-Logs = dict[str, float]
+Logs = dict[str, Any]  # floats; arrays of metrics that are one
 
 REDRAW_SECONDS = 0.05
 BAR_WIDTH = 20
@@ -221,7 +221,10 @@ def make_bar(steps: int) -> Any:
 
 def describe(shown: float, elapsed: float, steps: int, logs: Logs, separator: str) -> str:
     """A time in seconds, the time of a step and the numbers: `2s 170µs/step - loss: 0.1234`."""
-    values = [f"{name}: {value:.4f}" if abs(value) > 1e-3 else f"{name}: {value:.4e}" for name, value in logs.items()]
+    numbers = {name: value for name, value in logs.items() if isinstance(value, float)}  # arrays have no room
+    values = [
+        f"{name}: {value:.4f}" if abs(value) > 1e-3 else f"{name}: {value:.4e}" for name, value in numbers.items()
+    ]
     times = separator.join([clock(shown), f"{step_time(elapsed / steps)}/step"])
     return " - ".join([times, *values])
 

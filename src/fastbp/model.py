@@ -164,6 +164,7 @@ class Model(Compiled):
         with self._training():
             self._ready(rows)
             assert self.optimizer is not None
+            before = trainer.with_functions(self, rows, {}) if self.functions else {}
             program = self.executable("train", rows.size, rows.kinds)
             program.bind(rows.arrays)
             program.reset()
@@ -171,7 +172,8 @@ class Model(Compiled):
                 trainer.update(program, self.optimizer, 0, rows.size)
             finally:
                 program.release()
-            return as_results(trainer.means(program, rows.size), return_dict)
+            results = before | trainer.means(program, rows.size)
+            return as_results({name: results[name] for name in self.metric_names}, return_dict)
 
     def evaluate(
         self,

@@ -58,7 +58,16 @@ def update(program: Any, optimizer: Optimizer, first: int, end: int, laps: int =
 
 def means(program: Any, rows: int) -> Logs:
     """Loss and metrics of the rows that a program has run over, in its one lap."""
-    return {name: float(values[0]) for name, values in program.results(rows).items()}
+    return {name: values[0] if values.ndim > 1 else float(values[0]) for name, values in program.results(rows).items()}
+
+
+def with_functions(model: Any, data: Rows, results: Logs) -> Logs:
+    """Results with those of the metrics that are functions of all predictions, in the order of the metrics."""
+    if functions := model.functions:
+        outs = predictions(model, data)
+        results = results | {name: metric.compute(data.y[output], outs[output]) for name, output, metric in functions}
+        return {name: results[name] for name in model.metric_names if name in results}
+    return results
 
 
 def fit(
@@ -76,19 +85,19 @@ def fit(
     steps = -(-rows // batch)
     program = model.executable("train", batch, train.kinds)
     pace, validation_pace = Pace(), Pace()
-    together = validation is None and not callbacks.wants_epochs
+    together = validation is None and not callbacks.wants_epochs and not model.functions
     shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference but rounding
     callbacks.call("on_train_begin")
     try:
         epoch = epochs.start
         while epoch < epochs.stop:
-            laps = max(1, min(pace.steps // steps, epochs.stop - epoch)) if together else 1
+            laps = max(1, min(pace.steps // steps, epochs.stop - epoch, program.most_laps)) if together else 1
             program.bind(train.arrays, draw_order(model, rows, laps) if shuffled else None)
             program.reset(laps)
             if laps > 1:
                 train_epochs(model, program, rows, epoch, laps, pace, callbacks)
             else:
-                train_epoch(model, program, rows, epoch, pace, callbacks, validation, validation_pace)
+                train_epoch(model, program, train, epoch, pace, callbacks, validation, validation_pace)
             epoch += laps
             if model.stop_training:
                 break
@@ -101,19 +110,20 @@ def fit(
 def train_epoch(
     model: Any,
     program: Any,
-    rows: int,
+    train: Rows,
     epoch: int,
     pace: Pace,
     callbacks: CallbackList,
     validation: Rows | None,
     validation_pace: Pace,
 ) -> None:
-    """One epoch over bound rows, in chunks, and its validation."""
+    """One epoch over rows that are bound, in chunks, and its validation."""
+    rows = train.size
     callbacks.call("on_epoch_begin", epoch)
     for steps in run_chunks(partial(update, program, model.optimizer), rows, program.batch, pace):
         if callbacks.wants_chunks:
             callbacks.call("on_chunk", steps, means(program, min(rows, steps * program.batch)))
-    logs = means(program, rows)
+    logs = with_functions(model, train, means(program, rows))
     if validation is not None:
         results = evaluate(model, validation, inference_batch(validation.size), validation_pace)
         logs.update({f"val_{name}": value for name, value in results.items()})
@@ -129,7 +139,8 @@ def train_epochs(
         update(program, model.optimizer, 0, rows, laps)
     finally:  # Ctrl-C is heard when the kernels are done
         pace.measure(laps * -(-rows // program.batch), perf_counter() - started)
-        logs = {name: values.tolist() for name, values in program.results(rows).items()}
+        results = program.results(rows).items()
+        logs = {name: list(values) if values.ndim > 1 else values.tolist() for name, values in results}
         callbacks.add_epochs(range(first, first + laps), logs)
 
 
@@ -152,7 +163,7 @@ def evaluate(model: Any, data: Rows, batch: int, pace: Pace) -> Logs:
                 pass
         finally:
             program.release()
-        return means(program, rows)
+        return with_functions(model, data, means(program, rows))
 
 
 def inference_batch(rows: int, wanted: object = None) -> int:
@@ -160,6 +171,15 @@ def inference_batch(rows: int, wanted: object = None) -> int:
     if wanted is not None:
         return min(rows, check_count("batch_size", wanted, 1))
     return 1 if rows == 1 else 16 if rows <= 16 else 256
+
+
+def predictions(model: Any, data: Rows) -> list[np.ndarray]:
+    """What a model says of data: (rows, columns) for each output."""
+    with model.inference_lock:
+        program = model.executable("predict", inference_batch(data.size))
+        outs = [np.empty((data.size, columns), model.dtype) for columns in program.columns]
+        predict(program, data.x, outs)
+        return outs
 
 
 def predict(program: Any, inputs: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:

@@ -37,6 +37,18 @@ def resolve(kind: str, base: type, table: Mapping[str, Any], given: object) -> A
     raise TypeError(f"expected {kind} as a name or a {base.__name__}, got {given!r}{hint}")
 
 
+def from_config(kind: str, table: Mapping[str, Any], config: Mapping[str, Any], key: str) -> Any:
+    """The object that a configuration describes: the table's entry that `key` names, called with the other options."""
+    options = dict(config)
+    if not isinstance(name := options.pop(key, None), str):
+        raise ValueError(f"expected the configuration of a {kind} with {key!r}, got {dict(config)!r}")
+    found = lookup(kind, table, name)
+    try:
+        return found(**options)
+    except TypeError as error:
+        raise ValueError(f"expected options of {kind} {name!r}, got {options!r}: {error}") from error
+
+
 def check_number(name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]") -> float:
     """A finite float between low and high, whose `ends` are counted in or not: "[]", "[)", "(]", "()"."""
     number = math.nan

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _kernels, _memory, _ops, _rows
+from .._core import _compare, _dense, _kernels, _memory, _ops, _rows
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -50,8 +50,12 @@ BINDERS = {
     ("loss", 1): "bind_target",
     ("loss_gradient", 1): "bind_target",
     ("metric", 1): "bind_target",
+    ("tally", 0): "bind",
+    ("tally", 1): "bind_target",
     ("loss", 2): "bind_weight",
     ("loss_gradient", 2): "bind_weight",
+    ("metric", 2): "bind_weight",
+    ("tally", 2): "bind_weight",
 }
 # Ops that can write to the caller's whole array.
 WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns"})
@@ -174,7 +178,7 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
         used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _dense.depth(dtype))
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
-        return np.zeros(1)
+        return np.zeros((1, prod(tensor.shape)))
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
     (columns,) = tensor.shape
@@ -198,6 +202,7 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
     inputs: list[Any] = [None if tensor is None else arrays[tensor] for tensor in op.inputs]
     outputs: list[Any] = [arrays[tensor] for tensor in op.outputs]
     kernel, alpha = attrs.get("kernel", "linear"), attrs.get("alpha", 0.0)
+    weight = inputs[2] if len(inputs) > 2 else None  # of the rows, where predictions are compared with targets
     match op.name:
         case "gather":
             return _rows.Gather(outputs[0], attrs["scale"], by_rows)
@@ -220,13 +225,17 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
+            return _compare.Loss(kernel, inputs[0], inputs[1], *outputs, **_of_loss(op, weight))
         case "loss_gradient":
-            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
+            return _compare.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_of_loss(op, weight))
         case "metric" if kernel in _kernels.METRICS:
-            return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
+            return _compare.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs.get("threshold", 0.5), weight)
         case "metric":
-            return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])
+            return _compare.Loss(kernel, inputs[0], inputs[1], outputs[0], **_of_loss(op, weight))
+        case "tally":
+            cuts = attrs.get("thresholds")
+            thresholds = None if cuts is None else np.array(cuts, np.float64)
+            return _compare.Tally(kernel, inputs[0], inputs[1], outputs[0], weight, thresholds, attrs.get("bins", 1))
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
             return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
@@ -239,15 +248,16 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "bias_gradient":
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
-            return _rows.Accumulate(inputs[0], outputs[0])
+            return _compare.Accumulate(inputs[0], outputs[0])
         case "update":
             return _dense.ApplyUpdate(inputs[1], attrs["rule"])
     raise AssertionError(op.name)
 
 
-def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
-    """What a loss has beside prediction and target: weights of the rows, and its factor in the sum of losses."""
-    return {"weight": inputs[2] if len(inputs) > 2 else None, "scale": op.attrs["factor"]}
+def _of_loss(op: Op, weight: Any) -> dict[str, Any]:
+    """What a loss has beside its operands: weights of the rows, its factor in the sum of losses, its parameters."""
+    names = {"factor": "scale", "alpha": "alpha", "smoothing": "smoothing"}
+    return {"weight": weight} | {names[name]: value for name, value in op.attrs.items() if name in names}
 
 
 # -- costs -------------------------------------------------------------------------------------------------------------

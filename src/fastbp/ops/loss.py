@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _rows
+from fastbp._core import _compare, _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, like, output, real, row_major
 from fastbp.ops.target import row_weights, weights_of
@@ -74,7 +74,7 @@ def run_loss(
     target = row_major(target if target.dtype.kind == "i" else _as_column(target))
     into = _as_column(gradient)
     p = row_major(_as_column(prediction))
-    op = _rows.Loss(kind, p, target, value, into, False, scale, weight, alpha, smoothing)
+    op = _compare.Loss(kind, p, target, value, into, False, scale, weight, alpha, smoothing)
     gradients = [gradient]
     if variance is not None:
         by_variance = np.empty(shape, dtype)

@@ -7,7 +7,7 @@ import operator
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastbp._core import _rows
+from fastbp._core import _compare, _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, REALS, Array, finished, matrix, output, real, row_major
 from fastbp.ops.target import count_pairs, is_labels, labels_of, set_ones
@@ -71,7 +71,7 @@ def _share(kind: str, prediction: Array, target: Array, threshold: float) -> flo
     if not rows:
         return float("nan")
     right = np.empty(rows, prediction.dtype)
-    run_op(_rows.Metric(kind, prediction, target, right, threshold), rows, 2 * MOVED * prediction.size)
+    run_op(_compare.Metric(kind, prediction, target, right, threshold), rows, 2 * MOVED * prediction.size)
     return _rows.total(right) / rows
 
 
