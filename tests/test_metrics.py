@@ -438,7 +438,7 @@ def test_sums_of_many_numbers_limit_the_epochs_of_a_run():
 
 EVERY = [
     *(metrics.get(name) for name in metrics.METRICS),
-    metrics.Precision([0.1, 0.2], "p", None, 1),
+    metrics.Precision([0.1, 0.2], 1, "p", None),
     metrics.F1Score("micro", 0.3),
     metrics.AUC(10, "PR", average="weighted"),
     metrics.get(losses.Huber(0.5)),

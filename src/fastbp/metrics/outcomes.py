@@ -62,9 +62,9 @@ class _Outcomes(Metric):
     def __init__(
         self,
         thresholds: float | Sequence[float] | None = None,
+        class_id: int | None = None,
         name: str | None = None,
         average: str | None = "macro",
-        class_id: int | None = None,
     ) -> None:
         super().__init__(name)
         self.thresholds: float | list[float] | None
@@ -119,12 +119,12 @@ class Precision(_Outcomes):
     thresholds : float or sequence of float, optional
         An output above it predicts its class; of several thresholds the metric is an array. Unless given, it is 0.5;
         but where the loss is a categorical cross-entropy, a row predicts the class of its largest output.
+    class_id : int, optional
+        This class alone.
     name : str, optional
     average : {"macro", "micro", "weighted", None}
         Of several outputs: the mean over classes; all decisions counted together (as Keras does); the mean weighted by
         how often a class is true; or an array with a number for each class.
-    class_id : int, optional
-        This class alone.
 
     Raises
     ------
@@ -178,7 +178,7 @@ class F1Score(_Outcomes):
         name: str | None = None,
         class_id: int | None = None,
     ) -> None:
-        super().__init__(threshold, name, average, class_id)
+        super().__init__(threshold, class_id, name, average)
 
     def score(self, predicted: np.ndarray, true: np.ndarray, both: np.ndarray) -> np.ndarray:
         """2 both / (predicted + true)."""
