@@ -107,13 +107,18 @@ typedef struct {
     double gradient_rate;  // nadam: that of the gradient itself; `rate` is the first moment's
     double correction;     // nadam: 1 / (1 - decay^t), of the second moment
     double shrink;         // weight decay: the share of the weight that is taken off first
+    double scale;          // factor of the gradient, from clipping by a norm
+    double keep;           // share of the average that is kept
+    double overwrite;      // not 0: the weight becomes its average
     // of the rule
+    double multiplier;  // factor of rate, gradient_rate and shrink
     double momentum;  // share of the first moment, or of the velocity, that is kept (beta_1)
     double decay;     // share of the second moment that is kept (beta_2, rho)
     double epsilon;
-    // of the gradient, before the rule sees it; read, as is `shrink`, where `options` is not 0
+    // of the gradient, before the rule sees it; read, as are shrink, scale and the average, where `options` is not 0
     double l1, l2;  // + l2 weight + l1 sign(weight)
     double clip;    // then cut to [-clip, clip]; INFINITY: not at all
+    void *average;  // IN OUT (rows, cols), a moving average of the weight, or NULL
     int options;
 } fbp_update;
 
@@ -218,6 +223,10 @@ typedef struct {
     const void *src;  // (src_rows, cols)
     fbp_size src_rows, src_rs, src_cs;
     const int64_t *index;  // (rows,) or NULL
+    // gather_sparse: the numbers of row i are src[starts[i]] ... src[starts[i + 1] - 1], in these columns of the source,
+    const int64_t *starts;   // (src_rows + 1,)
+    const int32_t *columns;  // (stored,)
+    fbp_size first_column;   // of which dst has `cols` from this one on
     fbp_size rows, cols;
     void *dst;
     fbp_size dst_stride;

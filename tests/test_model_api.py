@@ -82,8 +82,8 @@ def test_epochs_run_in_one_go_are_the_same_as_one_by_one_to_the_bit(batch, shuff
             pass
 
     calls = []
-    train_epochs = trainer.train_epochs
-    monkeypatch.setattr(trainer, "train_epochs", lambda *args: [calls.append(1), train_epochs(*args)])
+    several = trainer.Training.epochs
+    monkeypatch.setattr(trainer.Training, "epochs", lambda *args: [calls.append(1), several(*args)])
     options = {"epochs": 150, "batch_size": batch, "shuffle": shuffle, "verbose": 0}
     together = make()
     histories = [together.fit(X, Y, **options)]
@@ -116,7 +116,7 @@ def test_rows_read_where_they_lie_train_as_gathered_ones_do(layout, loss):
     program, optimizer = models[1].executable("train", 50, (Kind(y.ndim == 1, False),)), models[1].optimizer
     program.bind([X, y.astype("int32") if y.ndim == 1 else y], np.arange(210))  # an order: so they are gathered
     for _ in range(5):
-        trainer.update(program, optimizer, 0, 210)
+        trainer.update(optimizer, program, 0, 210)
     assert same(*models)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
 from typing import Any
 
-from fastbp.utils import check_flag, check_number, from_config, resolve
+from fastbp.registry import Configured
+from fastbp.utils import check_flag, check_number, resolve
 
 
-class Loss:
+class Loss(Configured):
     """Base: what the compiler reads. Attributes of an object are its options, by the names its class takes them.
 
     Attributes
@@ -273,7 +273,7 @@ LOSSES: dict[str, type[Loss]] = {
 }
 
 
-def get(given: str | Loss | Mapping[str, Any]) -> Loss:
+def get(given: str | Loss | dict[str, Any]) -> Loss:
     """Loss of a name, an object, or what `get_config` of one has returned.
 
     Raises
@@ -291,8 +291,5 @@ def get(given: str | Loss | Mapping[str, Any]) -> Loss:
     >>> fb.losses.get(fb.losses.Huber(2.0).get_config()).delta
     2.0
     """
-    if isinstance(given, Mapping):
-        made: Loss = from_config("loss", LOSSES, given, "name")
-        return made
     found: Loss | type[Loss] = resolve("loss", Loss, LOSSES, given)
     return found() if isinstance(found, type) else found

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastbp import config
+from fastbp import config, registry
 from fastbp import random as fastbp_random
+from fastbp.registry import register
+
+__all__ = ["register", "set_random_seed", "to_categorical"]
 
 T = TypeVar("T")
 
@@ -27,26 +30,22 @@ def lookup(kind: str, table: Mapping[str, T], name: str) -> T:
     raise ValueError(f"unknown {kind} {name!r}{hint} (known: {', '.join(table)})")
 
 
-def resolve(kind: str, base: type, table: Mapping[str, Any], given: object) -> Any:
-    """The object itself, or the table's entry of that name."""
+def resolve(kind: str, base: type, table: Mapping[str, Any], given: object, key: str = "name") -> Any:
+    """The object itself, what a configuration describes, or the entry of that name in the table or the registry."""
     if isinstance(given, base):
         return given
+    if isinstance(given, dict):
+        return registry.make(_find(kind, base, table, given.get(key)), given)
     if isinstance(given, str):
-        return lookup(kind, table, given)
+        return _find(kind, base, table, given)
     hint = f"; write {given.__name__}()" if isinstance(given, type) else ""
     raise TypeError(f"expected {kind} as a name or a {base.__name__}, got {given!r}{hint}")
 
 
-def from_config(kind: str, table: Mapping[str, Any], config: Mapping[str, Any], key: str) -> Any:
-    """The object that a configuration describes: the table's entry that `key` names, called with the other options."""
-    options = dict(config)
-    if not isinstance(name := options.pop(key, None), str):
-        raise ValueError(f"expected the configuration of a {kind} with {key!r}, got {dict(config)!r}")
-    found = lookup(kind, table, name)
-    try:
-        return found(**options)
-    except TypeError as error:
-        raise ValueError(f"expected options of {kind} {name!r}, got {options!r}: {error}") from error
+def _find(kind: str, base: type, table: Mapping[str, Any], name: object) -> Any:
+    own = registry.own(name)
+    known = name in table or not (isinstance(own, type) and issubclass(own, base))
+    return lookup(kind, table, str(name)) if known else own
 
 
 def check_number(name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]") -> float:

@@ -71,8 +71,11 @@ cdef extern from "fbp_kernels.h" nogil:
         void* state[3]
         fbp_size stride
         double rate, gradient_rate, correction, shrink
+        double scale, keep, overwrite
+        double multiplier
         double momentum, decay, epsilon
         double l1, l2, clip
+        void* average
         int options
 
     ctypedef struct fbp_vector:
@@ -159,6 +162,9 @@ cdef extern from "fbp_kernels.h" nogil:
         const void* src
         fbp_size src_rows, src_rs, src_cs
         const int64_t* index
+        const int64_t* starts
+        const int32_t* columns
+        fbp_size first_column
         fbp_size rows, cols
         void* dst
         fbp_size dst_stride
@@ -209,6 +215,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_labels)(const fbp_gather* args) noexcept nogil
+        void (*gather_sparse)(const fbp_gather* args) noexcept nogil
         void (*batch_norm)(const fbp_norm* args) noexcept nogil
         void (*batch_norm_apply)(const fbp_norm* args) noexcept nogil
         void (*batch_norm_backward)(const fbp_norm* args) noexcept nogil

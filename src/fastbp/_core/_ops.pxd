@@ -4,6 +4,17 @@ cimport numpy as cnp
 
 from ._kernels cimport fbp_kernels
 
+# What changes from step to step in a program with updates: a row of the numbers that Program.run takes.
+cdef struct Numbers:
+    double rate             # step size
+    double shrink           # and the next two: of fbp_update
+    double gradient_rate
+    double correction
+    double carry            # 1: the gradient is added to those of the steps before; 0: it starts a sum
+    double held             # 1: no parameter changes in this step
+    double keep             # and the next: of fbp_update
+    double overwrite
+
 # The part of a step that one call of an op does: slice `index` of `count`, and with it rows [begin, end) of the batch.
 cdef struct Share:
     Py_ssize_t begin, end
@@ -12,7 +23,7 @@ cdef struct Share:
     Py_ssize_t first        # position of its first row in the caller's order
     Py_ssize_t lap          # how often all rows were gone over before in this run
     double rate             # step size of this step
-    const double* more      # the other numbers of this step: shrink, gradient_rate and correction of fbp_update; or NULL
+    const Numbers* numbers  # of this step, or NULL: it has none but its size
     void* scratch           # of this thread, as large as the op asked for
 
 ctypedef void (*OpFn)(const void* args, const Share* share) noexcept nogil

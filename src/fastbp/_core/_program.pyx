@@ -19,7 +19,7 @@
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from ._ops cimport Op, OpFn, Share
+from ._ops cimport Numbers, Op, OpFn, Share
 from ._team cimport *
 
 cimport numpy as cnp
@@ -52,7 +52,7 @@ cdef struct Run:                  # one call of Program.run
     Py_ssize_t first, rows        # of a lap
     Py_ssize_t steps              # of a lap
     const double* rates           # (laps * steps, rate_count) or NULL
-    Py_ssize_t rate_count         # 1, or 4: the step size, then Share.more
+    Py_ssize_t rate_count         # 1, or as many as Numbers has
     double* seconds               # (threads, ops): time spent in each, is added to; or NULL
     Py_ssize_t op_count
     int threads
@@ -92,7 +92,7 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     share.lap = step // run.steps
     share.first = run.first + step % run.steps * run.batch
     share.rate = run.rates[step * run.rate_count] if run.rates else 0
-    share.more = run.rates + step * run.rate_count + 1 if run.rate_count > 1 else NULL
+    share.numbers = <const Numbers*> (run.rates + step * run.rate_count) if run.rate_count > 1 else NULL
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
     share.scratch = run.scratch + rank * run.scratch_bytes
@@ -251,9 +251,8 @@ cdef class Program:
         Parameters
         ----------
         first, rows : int
-        rates : float64 array, shape (steps,) or (steps, 4), C-contiguous, optional
-            Of each step of each lap, for programs with updates: the step size, or with it the weight decay, Nadam's step
-            size of the gradient and its correction of the second moment.
+        rates : float64 array, shape (steps,) or (steps, 8), C-contiguous, optional
+            Of each step of each lap, for programs with updates: the step size, or all that `_ops.Numbers` has.
         laps : int
         seconds : float64 array, shape (threads, ops), optional
             The time that each thread spends in each op is added to it. It also limits the number of threads.

@@ -4,8 +4,10 @@
 # (a) A share is a part of the vector by cache lines, or of a matrix of rows; what it writes nobody else reads.
 # (b) A sum of squares is cut in blocks of a fixed size. Threads take whole blocks, and the blocks' sums are added in
 #     their order when all are done, so the bits do not depend on the threads.
+# (c) What is only wanted where parameters change is left out in the other steps (`Numbers.held`).
 
 cimport numpy as cnp
+from libc.stdint cimport intptr_t
 from libc.string cimport memset
 
 import numpy as np
@@ -19,6 +21,8 @@ cnp.import_array()
 
 cdef enum:
     BLOCK = 16384   # elements whose squares are summed in one go
+
+cdef int SCALE = VECTORS["scale"], BLEND = VECTORS["blend"]
 
 cdef struct Map:                  # out = f(x, other)
     const fbp_kernels* kernels
@@ -61,7 +65,8 @@ cdef class VectorMap(Op):
 
 cdef struct Squares:              # partial[i] = sum of squares of block i
     const fbp_kernels* kernels
-    View x                        # IN, as one row
+    const intptr_t* place         # IN (blocks,) addresses
+    const intptr_t* size          # IN (blocks,) elements
     double* partial               # OUT (blocks,)
     Py_ssize_t blocks
 
@@ -69,26 +74,71 @@ cdef struct Squares:              # partial[i] = sum of squares of block i
 cdef void sum_of_squares(const void* args, const Share* share) noexcept nogil:
     cdef const Squares* p = <const Squares*> args
     cdef Py_ssize_t begin, end, block
+    if share.numbers and share.numbers.held:
+        return
     cut(p.blocks, 1, share.index, share.count, &begin, &end)
     for block in range(begin, end):
-        p.partial[block] = p.kernels.sum_of_squares(min(BLOCK, p.x.cols - block * BLOCK),
-                                                    p.x.data + block * BLOCK * p.x.itemsize)
+        p.partial[block] = p.kernels.sum_of_squares(p.size[block], <const void*> p.place[block])
+
+
+def blocks(Py_ssize_t size):
+    """How many sums of squares make that of an array of so many elements."""
+    return (size + BLOCK - 1) // BLOCK
 
 
 cdef class SumOfSquares(Op):
-    """The sum of the squares of x, C-contiguous, in double."""
+    """The sum of the squares of arrays, C-contiguous, of one type, in double; block by block in `partial`, (blocks,)."""
 
     cdef Squares p
 
-    def __init__(self, cnp.ndarray x):
-        cdef cnp.ndarray partial = np.empty((cnp.PyArray_SIZE(x) + BLOCK - 1) // BLOCK)
+    def __init__(self, *arrays, cnp.ndarray partial=None):
+        cdef cnp.ndarray x, places, sizes
+        cuts = [(x, at) for x in arrays for at in range(0, cnp.PyArray_SIZE(x), BLOCK)]
+        places = np.array([<intptr_t> cnp.PyArray_DATA(x) + at * x.itemsize for x, at in cuts], np.intp)
+        sizes = np.array([min(BLOCK, x.size - at) for x, at in cuts], np.intp)
+        if partial is None:
+            partial = np.empty(len(cuts))
         self.by_rows = False
         self.fn, self.args = sum_of_squares, &self.p
-        self.arrays = (x, partial)
-        self.kernels = self.p.kernels = kernels_of(type_code(x))
-        self.p.x = flat_view(x)
+        self.arrays = (*arrays, places, sizes, partial)
+        self.kernels = self.p.kernels = kernels_of(type_code(arrays[0]))
+        self.p.place, self.p.size = <intptr_t*> cnp.PyArray_DATA(places), <intptr_t*> cnp.PyArray_DATA(sizes)
         self.p.partial, self.p.blocks = <double*> cnp.PyArray_DATA(partial), cnp.PyArray_SIZE(partial)
 
     def total(self):
         """The result, once the op has run."""
         return kernels_of(FBP_F64).sum(self.p.blocks, self.p.partial)
+
+
+cdef struct Mean:                 # mean = gradient / count, or mean + gradient / count
+    const fbp_kernels* kernels
+    View gradient                 # IN, as one row
+    View mean                     # IN OUT, as one row
+    double share                  # 1 / count
+
+
+cdef void mean_gradient(const void* args, const Share* share) noexcept nogil:
+    cdef const Mean* p = <const Mean*> args
+    cdef Py_ssize_t begin, end, size = p.mean.itemsize
+    cdef fbp_vector vector
+    cut(p.mean.cols, 64 // size, share.index, share.count, &begin, &end)
+    memset(&vector, 0, sizeof(fbp_vector))
+    vector.kind, vector.a = SCALE, p.share
+    if share.numbers and share.numbers.carry:
+        vector.kind, vector.a, vector.b = BLEND, 1, p.share
+        vector.other, vector.stride = p.mean.data, p.mean.cols
+    p.kernels.vector_map(&vector, 0, begin, 1, end - begin, p.gradient.data + begin * size, p.mean.cols,
+                         p.mean.data + begin * size, p.mean.cols)
+
+
+cdef class MeanGradient(Op):
+    """The mean of a gradient over `count` steps, complete in the last of them. Both C-contiguous, of one shape."""
+
+    cdef Mean p
+
+    def __init__(self, cnp.ndarray gradient, cnp.ndarray mean, Py_ssize_t count):
+        self.by_rows = False
+        self.fn, self.args = mean_gradient, &self.p
+        self.arrays = (gradient, mean)
+        self.kernels = self.p.kernels = kernels_of(type_code(mean))
+        self.p.gradient, self.p.mean, self.p.share = flat_view(gradient), flat_view(mean), 1.0 / count

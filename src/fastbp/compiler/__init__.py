@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _dense
+from .._core import _vectors
 from .._core._program import Program
+from ..optimizers.base import slice_of
 from ..utils import renew_after_fork
 from . import listing, profile, schedule
 from .adjoints import record_adjoints
@@ -167,12 +168,32 @@ def _mean(sums: Sequence[np.ndarray], rows: int) -> np.ndarray:
 
 
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
-    for parameter, gradient in gradients.items():
-        variable = parameter.variable
-        place = slice(variable.offset, variable.offset + variable.value.size)
-        states = [state[place].reshape(variable.shape) for state in optimizer.state]
-        rule = _dense.Rule(optimizer.kernel, variable.value, states, **optimizer.constants())
-        tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
+    """Record how the parameters change: their gradients' means over several steps, where wanted, norms, and updates."""
+    changing = {parameter: g for parameter, g in gradients.items() if optimizer.multiplier(parameter.variable)}
+    if optimizer.mean_gradient is not None:
+        changing = {p: _record_mean(tape, g, p.variable, optimizer) for p, g in changing.items()}
+    limit = optimizer.clipnorm or optimizer.global_clipnorm
+    together = tuple(changing.values())
+    norm = (_record_norm(tape, together),) if optimizer.global_clipnorm and changing else ()
+    for parameter, gradient in changing.items():
+        if optimizer.clipnorm:
+            norm = (_record_norm(tape, (gradient,)),)
+        rule, clip = optimizer.rule(parameter.variable), {"max_norm": limit} if limit else {}
+        tape.emit("update", (parameter, gradient, *norm), parameter, rule=rule, update=optimizer.kernel, **clip)
+
+
+def _record_mean(tape: Tape, gradient: Tensor, variable: Any, optimizer: Any) -> Tensor:
+    """The mean of a gradient over the steps that make an update; it lasts from step to step."""
+    memory = slice_of(optimizer.mean_gradient, variable)
+    mean = Tensor(f"mean {gradient.name}", gradient.shape, "gradient")
+    return tape.emit("mean_gradient", (gradient,), mean, memory=memory, count=optimizer.gradient_accumulation_steps)
+
+
+def _record_norm(tape: Tape, gradients: tuple[Tensor, ...]) -> Tensor:
+    """The squares of these gradients, added up in blocks."""
+    blocks = sum(_vectors.blocks(prod(gradient.shape)) for gradient in gradients)
+    names = " ... ".join(dict.fromkeys((gradients[0].name, gradients[-1].name)))
+    return tape.emit("sum_of_squares", gradients, Tensor(f"‖{names}‖²", (blocks,), "norm"))
 
 
 def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
@@ -297,7 +318,7 @@ class Executable:
     def _fits(self, rows: np.ndarray) -> bool:
         """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
         strides = rows.strides
-        return len(strides) == 1 or (strides[1] == rows.itemsize and rows.dtype == self.dtype)
+        return len(strides) == 1 or (strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
@@ -349,9 +370,9 @@ class Executable:
         self._rows, self._route = 0, self._gathering
         self._bound = None
 
-    def reset(self, laps: int = 1) -> None:
-        """Set the totals to zero, for runs of so many laps at most."""
-        self.totals = np.zeros((laps, self._numbers))
+    def reset(self, laps: int = 1, totals: np.ndarray | None = None) -> None:
+        """Set the totals to zero, for runs of so many laps at most; or add to those of another program."""
+        self.totals = np.zeros((laps, self._numbers)) if totals is None else totals
         for columns, op in self._adders:
             op.bind_sums(self.totals[:, columns])
 

@@ -9,12 +9,12 @@ more than the wait. A parameter is changed only after everything that reads it i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import Any
 
 import numpy as np
 
-from .._core import _compare, _dense, _kernels, _memory, _ops, _rows
+from .._core import _compare, _dense, _kernels, _memory, _ops, _rows, _vectors
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -59,6 +59,7 @@ BINDERS = {
 }
 # Ops that can write to the caller's whole array.
 WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns"})
+PER_ROW = frozenset({"batch", "statistic"})  # kinds of tensors with a row for each row of the batch
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -172,6 +173,8 @@ def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any]) -> dict[Tensor
 
 
 def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
+    if "memory" in op.attrs:  # the optimizer's own, which lasts from step to step
+        return op.attrs["memory"]
     if op.attrs.get("labels"):
         return _memory.zeros(batch, np.int32)
     if tensor.kind == "gradient":
@@ -179,6 +182,8 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
         return np.zeros((1, prod(tensor.shape)))
+    if tensor.kind == "norm":
+        return np.zeros(tensor.shape)
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
     (columns,) = tensor.shape
@@ -249,8 +254,13 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
             return _compare.Accumulate(inputs[0], outputs[0])
+        case "mean_gradient":
+            return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
+        case "sum_of_squares":
+            return _vectors.SumOfSquares(*inputs, partial=outputs[0])
         case "update":
-            return _dense.ApplyUpdate(inputs[1], attrs["rule"])
+            squares = inputs[2] if len(inputs) > 2 else None
+            return _dense.ApplyUpdate(inputs[1], attrs["rule"], squares, attrs.get("max_norm", inf))
     raise AssertionError(op.name)
 
 
@@ -262,7 +272,12 @@ def _of_loss(op: Op, weight: Any) -> dict[str, Any]:
 
 # -- costs -------------------------------------------------------------------------------------------------------------
 
-_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10}  # rough: a transcendental is some twenty operations
+_PER_ELEMENT = {
+    "softmax": 20,
+    "loss": 20,
+    "activation": 10,
+    "update": 10,
+}  # rough: a transcendental is some twenty operations
 
 
 def flops(op: Op, batch: int) -> int:
@@ -275,7 +290,8 @@ def flops(op: Op, batch: int) -> int:
         return 2 * batch * prod(op.outputs[0].shape)
     source = op.inputs[0] if op.inputs else op.outputs[0]
     assert source is not None
-    return _PER_ELEMENT.get(op.name, 1) * batch * prod(source.shape)
+    rows = batch if source.kind in PER_ROW else 1
+    return _PER_ELEMENT.get(op.name, 1) * rows * prod(source.shape)
 
 
 def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
@@ -283,7 +299,7 @@ def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
     count = 0
     for tensor in (*op.inputs, *op.outputs):
         if tensor is not None:
-            count += prod(tensor.shape) * (batch if tensor.kind in ("batch", "statistic") else 1)
+            count += prod(tensor.shape) * (batch if tensor.kind in PER_ROW else 1)
     if "rule" in op.attrs:
         count += prod(op.outputs[0].shape) * (2 * len(op.attrs["rule"].arrays) - 2)
     return count * itemsize

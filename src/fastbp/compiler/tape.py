@@ -17,9 +17,9 @@ __all__ = ["Op", "Tape", "Tensor"]
 class Tensor:
     """A matrix of the program.
 
-    `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter), "statistic" (one
-    number for each row of the batch) or "total" (sums over the steps). `variable` is the model's variable behind a
-    parameter.
+    `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter), "norm" (partial sums
+    of gradients' squares), "statistic" (one number for each row of the batch) or "total" (sums over the steps).
+    `variable` is the model's variable behind a parameter.
     """
 
     name: str

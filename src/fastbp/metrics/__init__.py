@@ -5,7 +5,7 @@ A metric is a name, an object, any loss (its mean over rows), or a function f(y_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from fastbp.metrics.regression import (
     R2Score,
     RootMeanSquaredError,
 )
-from fastbp.utils import from_config, resolve
+from fastbp.utils import resolve
 
 __all__ = [
     "AUC",
@@ -81,6 +81,10 @@ METRICS: dict[str, Callable[..., Metric]] = {
 }
 
 
+# What configurations may speak of
+KINDS = {**METRICS, MeanLoss.default_name: MeanLoss, Function.default_name: Function}
+
+
 def get(given: Any) -> Metric:
     """Metric of a name, an object, a loss, a function, or what `get_config` of one has returned.
 
@@ -102,19 +106,11 @@ def get(given: Any) -> Metric:
     """
     if isinstance(given, Loss):
         return MeanLoss(given)
-    if isinstance(given, Mapping):
-        return _from_config(given)
     if callable(given) and not isinstance(given, (Metric, type)):
         return Function(given)
-    found: Any = resolve("metric", Metric, METRICS, given)
+    table = KINDS if isinstance(given, dict) else METRICS
+    found: Any = resolve("metric", Metric, table, given, key="kind")
     return found if isinstance(found, Metric) else found(name=given)
-
-
-def _from_config(config: Mapping[str, Any]) -> Metric:
-    if config.get("kind") == Function.default_name:
-        raise ValueError(f"expected the function {config.get('name')!r} itself: it cannot be made of its configuration")
-    found: Metric = from_config("metric", {**METRICS, MeanLoss.default_name: MeanLoss}, config, "kind")
-    return found
 
 
 def get_all(given: object) -> list[Metric]:

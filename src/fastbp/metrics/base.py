@@ -13,11 +13,12 @@ import numpy as np
 
 from fastbp import losses
 from fastbp.losses import Loss
+from fastbp.registry import Configured
 
 Sums = Sequence[np.ndarray]  # each (laps, ...)
 
 
-class Metric:
+class Metric(Configured):
     """Base: what the compiler reads.
 
     Parameters
@@ -118,7 +119,8 @@ class Function(Metric):
     """A function of the user's, f(y_true, y_pred), called once with the targets and predictions of all rows.
 
     `evaluate` calls it with the rows it was given. In training it is called at the end of each epoch, on the training
-    rows and on those held out, with the weights of that moment: it costs a prediction of the training rows.
+    rows and on those held out, with the weights of that moment: it costs a prediction of the training rows. Those of a
+    stream are gone by then, and have no number.
 
     Parameters
     ----------
@@ -153,5 +155,5 @@ class Function(Metric):
         return found if found.ndim else float(found)
 
     def get_config(self) -> dict[str, Any]:
-        """Kind and name: the function itself cannot be written down."""
-        return {"kind": self.default_name, "name": self.name}
+        """Kind, name and the function; a checkpoint has the name of that, see `fastbp.utils.register`."""
+        return {"kind": self.default_name, "name": self.name, "function": self.function}

@@ -95,13 +95,13 @@ _NADAM_FACTORS = np.cumprod(1 - 0.5 * 0.96 ** np.arange(1024)) * 2
 
 
 def nadam_rates(
-    step: int | NDArray[np.int64], learning_rate: float, beta_1: float, beta_2: float
+    step: int | NDArray[np.float64], learning_rate: float | NDArray[np.float64], beta_1: float, beta_2: float
 ) -> tuple[Any, Any, Any]:
     """Nadam's step sizes of the first moment and of the gradient, and its correction of the second moment.
 
     Of a step, or of many. The momentum follows the schedule of Dozat 2016, mu_t = beta_1 (1 - 0.96^t / 2), as in Keras.
     """
-    product = beta_1**step * _NADAM_FACTORS[np.minimum(step, 1023)]  # mu_1 ... mu_t
+    product = beta_1**step * _NADAM_FACTORS[np.minimum(step, 1023).astype(np.intp)]  # mu_1 ... mu_t
     now, later = (beta_1 * (1 - 0.5 * 0.96**t) for t in (step, step + 1))
     rate, gradient_rate = learning_rate * later / (1 - product * later), learning_rate * (1 - now) / (1 - product)
     return rate, gradient_rate, 1 / (1 - beta_2**step)
