@@ -115,7 +115,7 @@ def test_rows_read_where_they_lie_train_as_gathered_ones_do(layout, loss):
     program, optimizer = models[1].executable("train", 50, labels=y.ndim == 1), models[1].optimizer
     program.bind(X, y.astype("int32") if y.ndim == 1 else y, np.arange(210))  # an order: so they are gathered
     for _ in range(5):
-        trainer.update(program, optimizer, 0, 210)
+        trainer.Updates(program, optimizer)(0, 210)
     assert same(*models)
 
 
@@ -152,7 +152,7 @@ def test_training_takes_subnormal_numbers_for_zero_and_nothing_else_does():
 
 def test_epochs_done_before_an_interrupt_are_in_the_history(monkeypatch):
     model = make()
-    update, calls = trainer.update, []
+    update, calls = trainer.Updates.__call__, []
 
     def interrupted(*args):
         update(*args)
@@ -160,7 +160,7 @@ def test_epochs_done_before_an_interrupt_are_in_the_history(monkeypatch):
         if len(calls) == 8:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "update", interrupted)
+    monkeypatch.setattr(trainer.Updates, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y, batch_size=210, epochs=10**6, verbose=0)
     assert len(model.history.epoch) == len(model.history.history["loss"]) == model.optimizer.iterations

@@ -8,6 +8,7 @@ run batch by batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -85,11 +86,11 @@ def each_batch(
     batch: int,
     callbacks: CallbackList,
     what: str,
-    report: Callable[[int, int], dict[str, Any]],
+    report: Callable[[int], dict[str, Any]],
 ) -> Callable[[int, int], Any]:
     """A `run` that goes batch by batch with their events, if anybody hears those; else `run` itself.
 
-    `report(first, end)` makes the logs of a batch. Training stops after the batch where `stop_training` was set.
+    `report(rows)` makes the logs when so many are done. Training stops after the batch where `stop_training` was set.
     """
     begin, end = (callbacks.listeners(f"on_{what}_batch_{side}") for side in ("begin", "end"))
     if not begin and not end:
@@ -102,7 +103,7 @@ def each_batch(
             for hear in begin:
                 hear(number, {})
             run(start, stop)
-            logs = report(start, stop) if end else {}
+            logs = report(stop) if end else {}
             for hear in end:
                 hear(number, logs)
             if stops and model.stop_training:
@@ -114,7 +115,7 @@ def each_batch(
 
 def means(program: Any, names: list[str], rows: int) -> Logs:
     """Loss and metrics of the rows that a program has run over, in its one lap."""
-    return {name: total / rows for name, total in zip(names, program.totals[0].tolist(), strict=True)}
+    return {name: total / rows for name, total in zip(names, program.totals.tolist()[0], strict=True)}
 
 
 def fit(
@@ -165,13 +166,14 @@ def train_epoch(
     """One epoch over bound rows, in chunks, and its validation; returns its logs."""
     program, batch, names = update.program, update.program.batch, model.metric_names
     callbacks.call("on_epoch_begin", epoch, {})
-    run = each_batch(update, batch, callbacks, "train", lambda _, end: means(program, names, end))
+    report = partial(means, program, names)
+    run = each_batch(update, batch, callbacks, "train", report)
     for done in run_chunks(run, rows, batch, pace):
         if callbacks.listeners("on_chunk"):
-            callbacks.call("on_chunk", -(-done // batch), means(program, names, done))
+            callbacks.call("on_chunk", -(-done // batch), report(done))
         if model.stop_training:
             break
-    logs = means(program, names, done)
+    logs = report(done)
     if validation is not None:
         size = inference_batch(validation.x.shape[0])
         results = evaluate(model, validation, size, validation_pace, callbacks)
@@ -208,19 +210,14 @@ def evaluate(model: Any, data: Rows, batch: int, pace: Pace, callbacks: Callback
         program = model.executable("evaluate", batch, data.labels)
         program.bind(data.x, data.y)
         program.reset()
-        run = each_batch(
-            lambda first, end: program.run(first, end - first),
-            batch,
-            callbacks,
-            "test",
-            lambda _, end: means(program, names, end),
-        )
+        report = partial(means, program, names)
+        run = each_batch(lambda first, end: program.run(first, end - first), batch, callbacks, "test", report)
         try:
             for _ in run_chunks(run, rows, batch, pace):
                 pass
         finally:
             program.release()
-        logs.update(means(program, names, rows))
+        logs.update(report(rows))
     return logs
 
 
@@ -241,8 +238,10 @@ def predict(program: Any, x: np.ndarray, out: np.ndarray, callbacks: CallbackLis
     def run(first: int, end: int) -> None:
         program.predict(x[first:end], out[first:end])
 
+    def report(done: int) -> dict[str, Any]:
+        return {"outputs": out[(done - 1) // batch * batch : done]}
+
     callbacks = callbacks or CallbackList([], None, {})
     with callbacks.running("predict"):
-        run_all = each_batch(run, batch, callbacks, "predict", lambda first, end: {"outputs": out[first:end]})
-        for _ in run_chunks(run_all, rows, batch, Pace()):
+        for _ in run_chunks(each_batch(run, batch, callbacks, "predict", report), rows, batch, Pace()):
             pass
