@@ -165,8 +165,8 @@ def train_epoch(
 ) -> Logs:
     """One epoch over bound rows, in chunks, and its validation; returns its logs."""
     program, batch, names = update.program, update.program.batch, model.metric_names
-    callbacks.call("on_epoch_begin", epoch, {})
     report = partial(means, program, names)
+    callbacks.call("on_epoch_begin", epoch, {})
     run = each_batch(update, batch, callbacks, "train", report)
     for done in run_chunks(run, rows, batch, pace):
         if callbacks.listeners("on_chunk"):
