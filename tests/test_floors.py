@@ -110,6 +110,7 @@ def test_the_reading_of_imports_finds_the_known_ones():
         "_core._losses",
         "_core._dense",
         "_core._kernels",
+        "_core._memory",
         "_core._norm",
         "_core._ops",
         "_core._rows",

@@ -279,7 +279,7 @@ cdef class Program:
         if rows <= 0:
             return
         if rates is not None:
-            of_steps = rates.reshape(len(rates), -1)
+            of_steps = rates if rates.ndim == 2 else rates[:, None]
         memset(&run, 0, sizeof(Run))
         run.threads = min(team_size(), self.threads)
         if seconds is not None:
