@@ -76,7 +76,9 @@ class Workload:
 
     def __str__(self) -> str:
         loss = "cross-entropy" if self.output == "softmax" else "mean squared error"
-        hidden = f"{'batch norm, ' * self.batch_norm}{self.activation}{f', dropout {self.dropout:g}' * bool(self.dropout)}"
+        hidden = (
+            f"{'batch norm, ' * self.batch_norm}{self.activation}{f', dropout {self.dropout:g}' * bool(self.dropout)}"
+        )
         return (
             f"{'-'.join(map(str, self.sizes))}, {hidden}, {self.output}, {loss}, {self.optimizer}, "
             f"batch {self.batch:,} of {self.rows:,} rows"

@@ -84,8 +84,10 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     x, gamma, beta = op.inputs
     assert x is not None
     y, mean, rstd = op.outputs[:3]
-    sums = [like(tensor or Tensor(f"{y.name}'s {name}", x.shape, "parameter")) for tensor, name in
-            ((gamma, "gamma"), (beta, "beta"))]
+    sums = [
+        like(tensor or Tensor(f"{y.name}'s {name}", x.shape, "parameter"))
+        for tensor, name in ((gamma, "gamma"), (beta, "beta"))
+    ]
     dx = tape.emit("batch_norm_gradient", (dy, x, gamma, mean, rstd), like(x), *sums)
     gradients = {x: dx} if wanted(x) else {}
     return gradients | {p: d for p, d in zip((gamma, beta), sums, strict=True) if p is not None and wanted(p)}

@@ -103,7 +103,9 @@ def formula(op: Op) -> str:
         case "noise":
             return f"{outputs[0]} = {inputs[0]} {'∘ (1 + noise)' if op.attrs['noise']['multiplies'] else '+ noise'}"
         case "batch_norm" | "moving_norm" | "row_norm":
-            factors = "".join(part for part, name in ((f" ∘ {inputs[1]}", inputs[1]), (f" + {inputs[2]}", inputs[2])) if name)
+            factors = "".join(
+                part for part, name in ((f" ∘ {inputs[1]}", inputs[1]), (f" + {inputs[2]}", inputs[2])) if name
+            )
             return f"{', '.join(outputs)} = normalized({inputs[0]}){factors}"
         case "batch_norm_gradient" | "row_norm_gradient":
             return f"{', '.join(outputs)} = {inputs[0]} ∘ normalized'({inputs[1]})"

@@ -271,7 +271,9 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
         case "noise":
             return _rows.Noise(inputs[0], outputs[0], **attrs["noise"])
         case "batch_norm":
-            return _norm.BatchNorm(*inputs, *outputs[:3], attrs["epsilon"], *(outputs[3:] or (None, None)), attrs["momentum"])
+            return _norm.BatchNorm(
+                *inputs, *outputs[:3], attrs["epsilon"], *(outputs[3:] or (None, None)), attrs["momentum"]
+            )
         case "batch_norm_gradient":
             return _norm.BatchNormGradient(*inputs, *outputs)
         case "moving_norm":
@@ -318,7 +320,14 @@ def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
 # -- costs -------------------------------------------------------------------------------------------------------------
 
 _NORM = dict.fromkeys(("batch_norm", "batch_norm_gradient", "row_norm", "row_norm_gradient"), 10)
-_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10, "dropout": 20, "noise": 60, **_NORM}  # rough: a transcendental is some twenty operations
+_PER_ELEMENT = {
+    "softmax": 20,
+    "loss": 20,
+    "activation": 10,
+    "dropout": 20,
+    "noise": 60,
+    **_NORM,
+}  # rough: a transcendental is some twenty operations
 
 
 def flops(op: Op, batch: int) -> int:
