@@ -1,5 +1,7 @@
 """Networks with normalisation train as PyTorch's do, from the same weights on the same batches, for 200 steps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,7 @@ def ours_of(kind, optimizer):
 def theirs_of(kind, model):
     sizes = [12, 16, 9]
     modules = []
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+    for fan_in, fan_out in pairwise(sizes):
         modules += [torch.nn.Linear(fan_in, fan_out, bias=False), KINDS[kind][1](fan_out), torch.nn.Tanh()]
     net = torch.nn.Sequential(*modules, torch.nn.Linear(9, 3)).double()
     dense = (layer for layer in model.layers if isinstance(layer, fb.Dense))

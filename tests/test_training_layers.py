@@ -1,4 +1,4 @@
-"""Layers that train otherwise than they predict, and normalisation: formulas, gradients, masks, moving averages, bits."""
+"""Layers that train otherwise than they predict, and normalisation: formulas, gradients, masks, averages, bits."""
 
 import json
 

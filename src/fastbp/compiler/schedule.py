@@ -43,7 +43,7 @@ BY_ROWS = frozenset(
         "row_norm_gradient",
     }
 )
-# Ops whose column needs that column of what they read alone, of all rows; the products make columns too, of all of theirs.
+# Ops that make a column of that column of what they read, in all rows; and those that may, beside the products.
 BY_COLUMNS = frozenset({"batch_norm", "batch_norm_gradient"})
 EITHER_WAY = frozenset({"activation", "activation_gradient", "dropout", "noise", "sum_of_parts"})
 # How an op takes the caller's whole array in the place of an input: (op, input) -> method. What is not here reads a
@@ -236,10 +236,10 @@ def _padded(columns: int, itemsize: int) -> int:
 
 def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
     """The op of floor 1 that runs `op` on these arrays, shared by rows of the batch or not."""
-    made = _of_arrays(op, arrays, by_rows)
+    made: Any = _of_arrays(op, arrays, by_rows)
     if op.attrs.get("by_columns") and op.name in EITHER_WAY | PRODUCTS:
         made.share_columns()
-    return made
+    return made  # type: ignore[no-any-return]
 
 
 def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
@@ -270,20 +270,8 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
             return _rows.Dropout(inputs[0], outputs[0], **attrs["mask"])
         case "noise":
             return _rows.Noise(inputs[0], outputs[0], **attrs["noise"])
-        case "batch_norm":
-            return _norm.BatchNorm(
-                *inputs, *outputs[:3], attrs["epsilon"], *(outputs[3:] or (None, None)), attrs["momentum"]
-            )
-        case "batch_norm_gradient":
-            return _norm.BatchNormGradient(*inputs, *outputs)
-        case "moving_norm":
-            return _norm.BatchNormInference(*inputs[:3], outputs[0], *inputs[3:], attrs["epsilon"])
-        case "row_norm":
-            y, rstd, mean = (*outputs, None)[:3]
-            return _norm.GroupNorm(*inputs, y, mean, rstd, attrs["epsilon"])
-        case "row_norm_gradient":
-            dy, x, gamma, rstd, mean = (*inputs, None)[:5]
-            return _norm.RowNormGradient(dy, x, gamma, mean, rstd, *outputs)
+        case "batch_norm" | "batch_norm_gradient" | "moving_norm" | "row_norm" | "row_norm_gradient":
+            return _normalization(op, inputs, outputs)
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
@@ -310,6 +298,23 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
         case "update":
             return _dense.ApplyUpdate(inputs[1], attrs["rule"])
     raise AssertionError(op.name)
+
+
+def _normalization(op: Op, inputs: list[Any], outputs: list[Any]) -> _ops.Op:
+    if op.name == "batch_norm_gradient":
+        return _norm.BatchNormGradient(*inputs, *outputs)
+    if op.name == "row_norm_gradient":
+        dy, x, gamma, rstd, mean = (*inputs, None)[:5]
+        return _norm.RowNormGradient(dy, x, gamma, mean, rstd, *outputs)
+    (x, gamma, beta, *moving), epsilon = inputs, op.attrs["epsilon"]
+    if op.name == "moving_norm":
+        return _norm.BatchNormInference(x, gamma, beta, outputs[0], moving[0], moving[1], epsilon)
+    if op.name == "row_norm":
+        y, rstd, mean = (*outputs, None)[:3]
+        return _norm.GroupNorm(x, gamma, beta, y, mean, rstd, epsilon)
+    y, mean, rstd, *moving = outputs
+    moving = moving or [None, None]  # the program changes nothing
+    return _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, moving[0], moving[1], op.attrs["momentum"])
 
 
 def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:

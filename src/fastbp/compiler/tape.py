@@ -19,7 +19,7 @@ class Tensor:
     """A matrix of the program.
 
     `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter) or "statistic" (one
-    number for each row of the batch), "moment" (one for each column) or "total" (the sum of a statistic over the steps).
+    number for each row of the batch), "moment" (one for each column) or "total" (a statistic's sum over the steps).
     `variable` is the model's variable behind a parameter.
     """
 
@@ -118,7 +118,7 @@ class Tape:
             self._linear = y
         return y
 
-    def dropout(self, x: Tensor, seed: int, factors: Mapping[str, float]) -> Tensor:
+    def dropout(self, x: Tensor, seed: int, factors: Mapping[str, Any]) -> Tensor:
         """D = x, scaled, where it is kept, by a mask that depends on the seed and the number of the step."""
         return self.emit("dropout", (x,), self._disturbed(x), mask={**self._place(seed), **factors})
 

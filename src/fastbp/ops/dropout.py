@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import sqrt
 from operator import index
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,12 +38,12 @@ def _rate(rate: float) -> float:
     return float(rate)
 
 
-def inverted(rate: float) -> dict[str, float]:
+def inverted(rate: float) -> dict[str, Any]:
     """What `_rows.Dropout` makes dropout of this rate of: what is kept is scaled, so that means stay."""
     return {"threshold": _threshold(rate), "scale": 1 / (1 - rate)}
 
 
-def self_normalizing(rate: float) -> dict[str, float]:
+def self_normalizing(rate: float) -> dict[str, Any]:
     """The same of alpha dropout: a x + b where x is kept, else a f + b."""
     scale = 1 / sqrt((1 - rate) * (1 + rate * SELU_FLOOR**2))
     shift = -scale * rate * SELU_FLOOR
@@ -53,7 +54,7 @@ def _threshold(rate: float) -> int:
     return min(round(rate * 2**32), 2**32 - 1)
 
 
-def _dropped(name: str, x: ArrayLike, place: tuple[int, int], out: Array | None, factors: dict[str, float]) -> Array:
+def _dropped(name: str, x: ArrayLike, place: tuple[int, int], out: Array | None, factors: dict[str, Any]) -> Array:
     """scale x + shift where x is kept, else fill."""
     x = real(name, x)
     target = output(out, x.shape, x.dtype, in_place=x)

@@ -133,7 +133,7 @@ def _inference(
     gamma: Array | None,
     beta: Array | None,
     running_mean: Array | None,
-    running_variance: Array | None,
+    running_variance: Any,
     epsilon: float,
     y: Array,
     out: Array | None,
