@@ -52,8 +52,13 @@ FIT = {
     "split NaN": (dict(validation_split=np.nan), "validation_split as a finite number"),
     "validation columns": (dict(validation_data=(X[:, :2], Y)), r"expected x with 4 columns, got \(20, 2\)"),
     "validation labels": (dict(validation_data=(X, Y + 5)), "labels from 0 to 2, got 7"),
-    "validation triple": (dict(validation_data=(X, Y, Y)), r"validation_data as \(x, y\), got 3 members"),
-    "validation array": (dict(validation_data=X), r"validation_data as \(x, y\), got ndarray"),
+    "validation of four": (dict(validation_data=(X, Y, Y, Y)), r"validation_data as \(x, y\) or .*, got 4 members"),
+    "validation array": (dict(validation_data=X), r"validation_data as \(x, y\) or .*, got ndarray"),
+    "too few weights": (dict(sample_weight=np.ones(3)), r"sample_weight with shape \(\d+,\), got \(3,\)"),
+    "negative weights": (dict(sample_weight=-np.ones(len(X))), "weights of at least 0 and finite in float32, got -1"),
+    "endless weights": (dict(sample_weight=np.full(len(X), 1e39)), "weights of at least 0 and finite in float32"),
+    "a list of class weights": (dict(class_weight=[1, 2]), "class_weight as a dict of class index to weight, got list"),
+    "weight of no class": (dict(class_weight={9: 1.0}), "classes from 0 to . in class_weight, got 9"),
     "verbose": (dict(verbose=3), "verbose as 0, 1, 2 or 'auto', got 3"),
     "shuffle": (dict(shuffle="batch"), "shuffle as True or False"),
     "callbacks": (dict(callbacks=[3]), "callbacks of type Callback, got 3"),
@@ -112,7 +117,7 @@ def test_predict_refuses_and_builds_nothing(x, options):
         (("adam", None), "expected a loss"),
         ((0.01, "mse"), "optimizer as a name or a Optimizer, got 0.01"),
         (("adam", print), "loss as a name or a Loss"),
-        (("adam", "mse", [len]), "metric as a name or a Metric"),
+        (("adam", "mse", [3]), "metric as a name or a Metric"),
     ],
 )
 def test_compile_refuses_and_keeps_what_was(arguments, words):
@@ -190,5 +195,5 @@ def test_nan_targets_are_refused_where_a_probability_is_wanted():
 def test_an_epsilon_that_is_nothing_in_the_models_type_is_refused():
     model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
     model.compile(fb.optimizers.Adam(epsilon=1e-50), "mse")
-    with pytest.raises(ValueError, match="expected epsilon to be more than 0 in float32"):
+    with pytest.raises(ValueError, match=r"expected epsilon as a finite number .* in float32"):
         model.fit(np.zeros((2, 2)), np.zeros(2), verbose=0)

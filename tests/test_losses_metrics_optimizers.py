@@ -27,10 +27,16 @@ def evaluate(x, y, loss, given_metrics=(), activation="linear"):
     return model.evaluate(x, y, return_dict=True)
 
 
+def compiled(loss="mse", **options):
+    model = fb.Sequential([fb.Dense(3, input_shape=(3,))])
+    model.compile("sgd", loss, **options)
+    return model
+
+
 @pytest.mark.parametrize(("outputs", "labels"), [(1, False), (3, True), (3, False)])
 def test_crossentropy_and_accuracy_become_the_kind_that_fits(outputs, labels):
     loss = losses.get("crossentropy").resolve(outputs, labels)
-    metric = metrics.get("acc").resolve(outputs, labels)
+    metric = metrics.get("acc").resolve(outputs, loss)
     kind = "binary" if outputs == 1 else "sparse_categorical" if labels else "categorical"
     assert loss.name == f"{kind}_crossentropy"
     assert metric.default_name == f"{kind}_accuracy"
@@ -109,8 +115,8 @@ def test_metrics_that_take_other_targets_than_the_loss_are_refused():
         (lambda: optimizers.get("adm"), "unknown optimizer 'adm': did you mean 'adam'"),
         (lambda: optimizers.Adam(float("nan")), "learning_rate as a finite number .*got nan"),
         (lambda: optimizers.SGD(-0.1), "learning_rate as a finite number .*got -0.1"),
-        (lambda: optimizers.SGD("0.1"), "learning_rate as a finite number .*got '0.1'"),
-        (lambda: optimizers.SGD(None), "learning_rate as a finite number .*got None"),
+        (lambda: optimizers.SGD("0.1"), "learning_rate as a number, got '0.1'"),
+        (lambda: optimizers.SGD(None), "learning_rate as a number, got None"),
         (lambda: optimizers.SGD(float("inf")), "learning_rate as a finite number"),
         (lambda: optimizers.SGD(0.1, momentum=1.1), r"momentum as a finite number in \[0, 1\], got 1.1"),
         (lambda: optimizers.SGD(0.1, nesterov=1), "nesterov as True or False"),
@@ -119,12 +125,12 @@ def test_metrics_that_take_other_targets_than_the_loss_are_refused():
         (lambda: optimizers.Adam(epsilon=0), r"epsilon as a finite number in \(0, inf\], got 0"),
         (lambda: losses.BinaryCrossentropy(from_logits="yes"), "from_logits as True or False"),
         (lambda: setattr(optimizers.SGD(), "learning_rate", -1), "learning_rate"),
-        (lambda: metrics.get_all(["mse", "mse"]), "different names"),
+        (lambda: compiled(metrics=["mse", "mse"]), "different names"),
         (lambda: losses.get("sparse_categorical_crossentropy").resolve(1, True), "at least 2 outputs"),
     ],
 )
 def test_wrong_options_are_refused_with_expected_and_received(make, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         make()
 
 

@@ -14,6 +14,7 @@ from fastbp._version import __version__
 if TYPE_CHECKING:
     from fastbp._config_report import show_config
     from fastbp._core._team import get_num_threads, set_num_threads
+    from fastbp.checkpoint import load
     from fastbp.layers import Activation, BatchNormalization, Dense, Dropout, Input, LayerNormalization
     from fastbp.model import Model
     from fastbp.sequential import Sequential
@@ -29,6 +30,7 @@ _HOME = {
     "Model": "model",
     "Sequential": "sequential",
     "get_num_threads": "_core._team",
+    "load": "checkpoint",
     "set_num_threads": "_core._team",
     "show_config": "_config_report",
 }
@@ -46,6 +48,8 @@ _MODULES = (
     "optimizers",
     "plots",
     "random",
+    "schedules",
+    "streams",
     "testing",
     "utils",
 )
@@ -60,6 +64,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "get_num_threads",
+    "load",
     "set_num_threads",
     "show_config",
     *_MODULES,

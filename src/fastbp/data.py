@@ -7,23 +7,25 @@ kernel uses them as addresses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
+from collections.abc import Callable, Sequence
+from math import inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbp.losses import Loss
+from fastbp.tables import SparseRows, as_matrix, as_sparse, is_table, join
 from fastbp.utils import check_count, check_number
 
 # Types that the gather reads
 IN_PLACE = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
+IGNORED = -1  # the class index of rows that do not count, as the kernels see it
 
 
 class Rows(NamedTuple):
     """Data ready for the kernels; all arrays have the same number of rows."""
 
-    x: tuple[np.ndarray, ...]  # of each input (rows, columns)
+    x: tuple[Any, ...]  # of each input (rows, columns): arrays, or SparseRows
     y: tuple[np.ndarray, ...]  # of each output (rows,) int32 class indices, or (rows, columns)
     weights: tuple[np.ndarray | None, ...]  # of each output (rows, 1) of the model's type
 
@@ -45,8 +47,22 @@ class Rows(NamedTuple):
 
     def part(self, rows: slice) -> Rows:
         """Some of the rows, as views."""
-        weights = tuple(None if w is None else w[rows] for w in self.weights)
-        return Rows(tuple(x[rows] for x in self.x), tuple(y[rows] for y in self.y), weights)
+        return self._each(lambda array: array[rows])
+
+    def take(self, order: np.ndarray) -> Rows:
+        """Copies of some of the rows."""
+        return self._each(lambda array: array.take(order) if isinstance(array, SparseRows) else array[order])
+
+    def join(self, other: Rows) -> Rows:
+        """These rows and others of the same kinds behind them."""
+        rest = iter(other.arrays)
+        return self._each(lambda array: join(array, next(rest)))
+
+    def _each(self, function: Callable[[Any], Any]) -> Rows:
+        """A function of each array, in the order of `arrays`."""
+        x = tuple(map(function, self.x))
+        pairs = [(function(y), None if w is None else function(w)) for y, w in zip(self.y, self.weights, strict=True)]
+        return Rows(x, tuple(y for y, _ in pairs), tuple(w for _, w in pairs))
 
 
 class Kind(NamedTuple):
@@ -79,9 +95,7 @@ def check_several(name: str, given: Any, names: Sequence[str]) -> list[Any]:
     return list(given)
 
 
-def check_inputs(
-    x: Any, names: Sequence[str], columns: Sequence[int | None], dtype: np.dtype
-) -> tuple[np.ndarray, ...]:
+def check_inputs(x: Any, names: Sequence[str], columns: Sequence[int | None], dtype: np.dtype) -> tuple[Any, ...]:
     """Rows for each input of a model; see `check_x`."""
     given = check_several("x", x, names)
     arrays = tuple(check_x(each, size, dtype) for each, size in zip(given, columns, strict=True))
@@ -93,24 +107,30 @@ def check_inputs(
 
 
 def check_weights(
-    sample_weight: Any, class_weight: Any, y: np.ndarray, rows: int, outputs: int, dtype: np.dtype
+    sample_weight: Any, class_weight: Any, y: np.ndarray, outputs: int, loss: Loss, dtype: np.dtype
 ) -> np.ndarray | None:
     """Weights of the rows of one output, shape (rows, 1): of samples, of the classes they belong to, or their product.
+
+    Rows of a class that the loss ignores weigh nothing. None if nobody speaks of weights.
 
     Raises
     ------
     TypeError, ValueError
         If weights do not fit the rows or the classes, or one is negative or not finite.
     """
+    rows = len(y)
     weights = None if sample_weight is None else as_numbers("sample_weight", sample_weight)
     if weights is not None and weights.shape not in ((rows,), (rows, 1)):
         raise ValueError(f"expected sample_weight with shape ({rows},), got {weights.shape}")
     if class_weight is not None:
         of_rows = as_class_weights(class_weight, outputs)[as_classes(y, outputs)]
         weights = of_rows if weights is None else weights.reshape(rows) * of_rows
+    if loss.ignore_class is not None:
+        weights = np.where(y == IGNORED, 0.0, 1.0 if weights is None else weights.reshape(rows))
     if weights is None:
         return None
-    weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
+    with np.errstate(over="ignore"):  # what is too large for the type becomes infinite
+        weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
     if not (np.isfinite(weights).all() and weights.min() >= 0):
         raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {weights.min():g}")
     return weights
@@ -136,8 +156,10 @@ def as_classes(y: np.ndarray, outputs: int) -> np.ndarray:
     return (y.reshape(-1) > 0.5).astype(np.intp) if outputs == 1 else y.argmax(axis=1)
 
 
-def check_x(x: Any, columns: int | None, dtype: np.dtype) -> np.ndarray:
+def check_x(x: Any, columns: int | None, dtype: np.dtype) -> np.ndarray | SparseRows:
     """Rows for a model of so many input columns (any number if None), shape (rows, columns).
+
+    Arrays, what can be made one, tables, and SciPy's sparse matrices.
 
     Raises
     ------
@@ -155,10 +177,10 @@ def check_x(x: Any, columns: int | None, dtype: np.dtype) -> np.ndarray:
         and len(x)
     ):
         return x  # nothing to find out: predict of a row waits for this function
-    array = as_rows("x", as_numbers("x", x), columns)
+    array = as_sparse("x", x, columns, dtype) if hasattr(x, "tocsr") else as_rows("x", as_numbers("x", x), columns)
     if not array.shape[0]:
         raise ValueError(f"expected x with at least one row, got {array.shape}")
-    return as_gatherable(array, dtype)
+    return array if isinstance(array, SparseRows) else as_gatherable(array, dtype)
 
 
 def check_y(y: np.ndarray, rows: int, outputs: int, loss: Loss, dtype: np.dtype) -> np.ndarray:
@@ -173,16 +195,25 @@ def check_y(y: np.ndarray, rows: int, outputs: int, loss: Loss, dtype: np.dtype)
         raise ValueError(f"expected x and y with the same number of rows, got {rows} and {y.shape[0] if y.ndim else y}")
     if loss.labels:
         return as_labels(y, outputs, loss)
-    if y.ndim == 1 and outputs > 1 and loss.kernel == "categorical_crossentropy":
+    if y.ndim == 1 and outputs > 1 and loss.one_class:
         raise ValueError(
             f"expected y with {outputs} columns for {loss.name}, got {y.shape}: "
             "for class indices use sparse_categorical_crossentropy, or utils.to_categorical(y)"
         )
     targets = as_rows("y", y, outputs)
-    if loss.kernel == "binary_crossentropy" and not (targets.min() >= 0 and targets.max() <= 1):
-        wrong = targets.max() if targets.min() >= 0 else targets.min()
-        raise ValueError(f"expected y between 0 and 1 for {loss.name}, got {wrong:g}")
+    check_limits(targets, loss)
     return as_gatherable(targets, dtype)
+
+
+def check_limits(y: np.ndarray, loss: Loss) -> None:
+    """Targets are numbers between the limits of the loss, if it has any."""
+    low, high = loss.limits
+    if low == -inf and high == inf:
+        return
+    least, most = y.min(), y.max()
+    if not (least >= low and most <= high):
+        words = f"between {low:g} and {high:g}" if high < inf else f"of at least {low:g}"
+        raise ValueError(f"expected y {words} for {loss.name}, got {most if least >= low else least:g}")
 
 
 def looks_like_labels(y: np.ndarray, outputs: int) -> bool:
@@ -194,6 +225,8 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
     """The value as an array of real numbers, not copied if it is one."""
     if hasattr(value, "toarray"):
         raise TypeError(f"expected {name} as a dense array, got {type(value).__name__}: use .toarray()")
+    if is_table(value):
+        return as_matrix(name, value)
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -229,7 +262,7 @@ def as_gatherable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def as_labels(y: np.ndarray, classes: int, loss: Loss) -> np.ndarray:
-    """Class indices as a new contiguous int32 array."""
+    """Class indices as a new contiguous int32 array, IGNORED where the loss ignores the class."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
@@ -237,10 +270,15 @@ def as_labels(y: np.ndarray, classes: int, loss: Loss) -> np.ndarray:
         raise ValueError(f"expected y of class indices with shape ({y.shape[0]},) for {loss.name}, got {y.shape}{hint}")
     if y.dtype.kind == "f" and (fractions := y != np.floor(y)).any():
         raise ValueError(f"expected y of whole class indices for {loss.name}, got {y[fractions][0]:g}")
-    low, high = y.min(), y.max()
-    if low < 0 or high >= classes:
-        raise ValueError(f"expected labels from 0 to {classes - 1}, got {low if low < 0 else high:g}")
-    return y.astype(np.int32)
+    ignored = None if loss.ignore_class is None else y == loss.ignore_class
+    counted = y if ignored is None else y[~ignored]
+    if counted.size and (counted.min() < 0 or counted.max() >= classes):
+        wrong = counted.min() if counted.min() < 0 else counted.max()
+        raise ValueError(f"expected labels from 0 to {classes - 1}, got {wrong:g}")
+    labels = y.astype(np.int32)
+    if ignored is not None:
+        labels[ignored] = IGNORED
+    return labels
 
 
 def check_pair(name: str, value: Any) -> tuple[Any, Any, Any]:

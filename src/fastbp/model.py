@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from fastbp import data, trainer
-from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks, check_verbose, write_results
+from fastbp import checkpoint, data, trainer
+from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks
+from fastbp.callbacks.progress import check_verbose, write_results
+from fastbp.checkpoint import Path
 from fastbp.compiled import Compiled
+from fastbp.config import real_type
 from fastbp.graph import Graph, trace
+from fastbp.graph import from_config as graph_from_config
+from fastbp.sources import Arrays, Flow, Source
+from fastbp.streams import Stream, is_stream
 from fastbp.utils import check_count, check_flag
 
 
@@ -29,6 +35,8 @@ class Model(Compiled):
     history : History or None
         Of the last `fit`, also of one that Ctrl-C ended.
     optimizer : Optimizer or None
+    progress : Progress or None
+        Where training stands: epochs done, and steps of the next one; None before any.
 
     Raises
     ------
@@ -55,16 +63,16 @@ class Model(Compiled):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         self._prepare(name, trace(inputs, outputs))
 
-    def _prepare(self, name: str | None, graph: Graph | None = None) -> None:
+    def _prepare(self, name: str | None, graph: Graph | None = None, dtype: np.dtype | None = None) -> None:
         self.history: History | None = None
         self.stop_training = False
-        Compiled.__init__(self, graph, name)
+        Compiled.__init__(self, graph, name, dtype)
 
     def fit(
         self,
         x: Any,
-        y: Any,
-        batch_size: int | None = 32,
+        y: Any = None,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
         validation_split: float = 0.0,
@@ -74,6 +82,8 @@ class Model(Compiled):
         callbacks: Callback | Sequence[Callback] | None = None,
         sample_weight: Any = None,
         class_weight: dict[int, float] | None = None,
+        steps_per_epoch: int | None = None,
+        resume: bool = False,
     ) -> History:
         """Train.
 
@@ -81,18 +91,21 @@ class Model(Compiled):
         ----------
         x : array_like, shape (rows, columns) or (rows, ...) of as many elements
             Real numbers of any type. float32, float64 and uint8 are used in place, whatever their strides. Of several
-            inputs a sequence of arrays, or a dict by the name of the input.
+            inputs a sequence of arrays, or a dict by the name of the input. Also tables of pandas, polars and Arrow;
+            SciPy's sparse matrices; a `streams.Stream`; an iterable of batches (x, y) or (x, y, sample_weight), each of
+            which is a step.
         y : array_like, shape (rows,) or (rows, outputs)
-            Class indices or numbers, as the loss takes them. Of several outputs a sequence or a dict.
-        batch_size : int
-            Rows of a step; the last step of an epoch has what is left. None means 32.
+            Class indices or numbers, as the loss takes them. Of several outputs a sequence or a dict. None if x yields
+            it.
+        batch_size : int, optional
+            Rows of a step, 32 unless given; the last step of an epoch has what is left.
         epochs : int
             Number of the last epoch.
         verbose : {"auto", 0, 1, 2}
             0 prints nothing, 1 shows a bar on a terminal, 2 prints a line an epoch. "auto" is 1.
         validation_split : float
             Share of the rows, taken from the end, that is not trained on but evaluated after every epoch.
-        validation_data : (x, y) or (x, y, sample_weight), optional
+        validation_data : (x, y), (x, y, sample_weight) or a stream, optional
             Evaluated after every epoch, in place of a split.
         shuffle : bool
             Train in a new random order every epoch. If one batch has all rows, they stay in theirs.
@@ -104,6 +117,12 @@ class Model(Compiled):
             sequence or a dict.
         class_weight : dict of int to float, optional
             Factor of the loss of the rows of each class; 1 for those not named. Validation does not use it.
+        steps_per_epoch : int, optional
+            Batches of an epoch, of an iterable of batches; all unless given.
+        resume : bool
+            Go on where training stands, see `progress`: where Ctrl-C ended it, or where the model was saved, be it in
+            the middle of an epoch. With the same data and options the weights are, bit for bit, those of a training
+            that was never interrupted. A model that has not trained starts from the beginning.
 
         Returns
         -------
@@ -117,27 +136,64 @@ class Model(Compiled):
         RuntimeError
             If the model is training already.
         """
-        batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
         last = check_count("epochs", epochs, 0)
-        numbers = range(check_count("initial_epoch", initial_epoch, 0), last)
+        first = check_count("initial_epoch", initial_epoch, 0)
+        resumed = check_flag("resume", resume)
+        if resumed and first:
+            raise ValueError(f"expected initial_epoch or resume, got both: {first} and True")
         shown = check_verbose(verbose)
         shuffled = check_flag("shuffle", shuffle)
-        listeners = [*([ProgressBar(shown)] if shown else []), *check_callbacks(callbacks)]
-        train, validation = self._check_rows(x, y, sample_weight, class_weight), None
+        listeners = [*check_callbacks(callbacks), *([ProgressBar(shown)] if shown else [])]
+        validation: Source | None = None
+        if is_stream(x):
+            beside = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None}
+            for name in (name for name, value in beside.items() if value is not None):
+                raise ValueError(f"expected no {name} beside an x that yields batches of its own")
+            source: Source = self._flow(x, batch_size, shuffled, steps_per_epoch, class_weight)
+        else:
+            if steps_per_epoch is not None:
+                raise ValueError(f"expected no steps_per_epoch for arrays, got {steps_per_epoch!r}")
+            batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
+            train = self._check_rows(x, y, sample_weight, class_weight)
+            if validation_data is None and validation_split:
+                train, held_out = data.split(train, validation_split)
+                validation = trainer.in_order(held_out)
+            source = Arrays(train, batch, shuffled)
         if validation_data is not None:
-            held_out = data.check_pair("validation_data", validation_data)
-            validation = self._check_rows(*held_out, like=train)
-        elif validation_split:
-            train, validation = data.split(train, validation_split)
+            validation = self._validation(validation_data, source)
         with self._training():
-            self._ready(train)
+            if isinstance(source, Arrays):
+                self._ready(source.rows)
+            progress = self.progress if resumed and self.progress else trainer.Progress(first)
+            progress.check(source)
             self.history, self.stop_training = History(), False
-            if numbers:
-                batch = min(batch, train.size)
-                params = {"epochs": last, "steps": -(-train.size // batch), "verbose": shown}
-                calls = CallbackList([self.history, *listeners], self, params)
-                trainer.fit(self, train, validation, batch=batch, epochs=numbers, shuffle=shuffled, callbacks=calls)
+            if progress.epoch < last:
+                self.progress = progress
+                params = {"epochs": last, "steps": source.steps, "verbose": shown}
+                self.history.set_params(params)
+                with CallbackList(listeners, self, params) as calls:
+                    trainer.fit(self, source, validation, last=last, callbacks=calls)
             return self.history
+
+    def _flow(self, x: Any, batch_size: object, shuffle: bool, steps: object = None, class_weight: Any = None) -> Flow:
+        """The source of an x that yields batches."""
+        self._check_compiled()
+        if isinstance(x, Stream):
+            if steps is not None:
+                raise ValueError(f"expected no steps_per_epoch for a Stream, got {steps!r}")
+            batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
+            return Flow(x, batch, shuffle, None, class_weight)
+        if batch_size is not None:
+            raise ValueError(f"expected no batch_size for an x that yields batches, got {batch_size!r}")
+        limit = None if steps is None else check_count("steps_per_epoch", steps, 1)
+        return Flow(x, None, False, limit, class_weight)
+
+    def _validation(self, given: Any, source: Source) -> Source:
+        """Validation data: arrays like those of training, or what yields them."""
+        if is_stream(given):
+            return self._flow(given, None, shuffle=False)
+        like = source.rows if isinstance(source, Arrays) else None
+        return trainer.in_order(self._check_rows(*data.check_pair("validation_data", given), like=like))
 
     def train_on_batch(
         self,
@@ -164,23 +220,26 @@ class Model(Compiled):
         with self._training():
             self._ready(rows)
             assert self.optimizer is not None
+            before = trainer.with_functions(self, [rows], {})
             program = self.executable("train", rows.size, rows.kinds)
             program.bind(rows.arrays)
             program.reset()
             try:
-                trainer.update(program, self.optimizer, 0, rows.size)
+                trainer.update(self.optimizer, program, 0, rows.size)
             finally:
                 program.release()
-            return as_results(trainer.means(program, rows.size), return_dict)
+            results = before | trainer.means(program, rows.size)
+            return as_results({name: results[name] for name in self.metric_names}, return_dict)
 
     def evaluate(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = 0,
         sample_weight: Any = None,
         return_dict: bool = False,
+        callbacks: Callback | Sequence[Callback] | None = None,
     ) -> Any:
         """Loss and metrics over data.
 
@@ -195,22 +254,35 @@ class Model(Compiled):
         sample_weight : array_like, shape (rows,), optional
             As for `fit`.
         return_dict : bool
+        callbacks : Callback or sequence of Callback, optional
+            They hear of the beginning, the end and, if they want, each batch.
 
         Returns
         -------
         float, list of float, or dict
             The loss; [loss, metrics...] if there are metrics; by name with `return_dict`.
         """
-        shown, rows = check_verbose(verbose), self._check_rows(x, y, sample_weight)
-        batch = trainer.inference_batch(rows.size, batch_size)
-        self._ready(rows)
+        shown, listeners = check_verbose(verbose), check_callbacks(callbacks)
+        source: Source
+        if is_stream(x):
+            source = self._flow(x, batch_size, shuffle=False)
+        else:
+            source = trainer.in_order(self._check_rows(x, y, sample_weight), batch_size)
         started = perf_counter()
-        results = trainer.evaluate(self, rows, batch, trainer.Pace())
+        params = {"epochs": 1, "steps": source.steps, "verbose": shown}
+        with CallbackList(listeners, self, params) as calls:
+            results, steps = trainer.evaluate(self, source, trainer.Pace(), calls)
         if shown:
-            write_results(rows.size, batch, perf_counter() - started, results)
+            write_results(steps, perf_counter() - started, results)
         return as_results(results, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        callbacks: Callback | Sequence[Callback] | None = None,
+    ) -> Any:
         """Outputs for rows of data.
 
         Parameters
@@ -221,6 +293,8 @@ class Model(Compiled):
             Rows computed at a time; it changes no bit of the result.
         verbose : {0, 1, 2, "auto"}
             Other than 0: print a line.
+        callbacks : Callback or sequence of Callback, optional
+            They hear of the beginning, the end and, if they want, each batch.
 
         Returns
         -------
@@ -228,9 +302,12 @@ class Model(Compiled):
             Of the model's dtype; of several outputs a list of arrays.
         """
         shown = verbose and check_verbose(verbose)
-        inputs: tuple[np.ndarray, ...]
+        inputs: tuple[Any, ...]
+        if type(x) is not np.ndarray and is_stream(x):
+            pieces = [self.predict(piece[0] if isinstance(piece, (tuple, list)) else piece, batch_size) for piece in x]
+            return join_predictions(pieces)
         if len(self._columns) == 1 and type(x) is not dict:
-            inputs = (data.check_x(x, self._columns[0], self.dtype),)
+            inputs = (data.check_x(x, self._columns[0], self._dtype or self.dtype),)
         else:
             inputs = data.check_inputs(x, self.input_names, self._columns, self.dtype)
         rows = inputs[0].shape[0]
@@ -240,14 +317,17 @@ class Model(Compiled):
         program = self.executable("predict", batch)
         outs = [np.empty((rows, columns), self._dtype) for columns in program.columns]
         started = perf_counter() if shown else 0.0
-        trainer.predict(program, inputs, outs)
+        if callbacks is None:
+            trainer.predict(program, inputs, outs)
+        else:
+            params = {"epochs": 1, "steps": -(-rows // batch), "verbose": shown}
+            with CallbackList(check_callbacks(callbacks), self, params) as calls:
+                trainer.predict(program, inputs, outs, calls)
         if shown:
-            write_results(rows, batch, perf_counter() - started, {})
-        shaped = [
-            out if len(symbol.shape) == 1 else out.reshape(rows, *symbol.shape)
-            for out, symbol in zip(outs, self._graph.outputs, strict=True)  # type: ignore[union-attr]
-        ]
-        return shaped if len(shaped) > 1 else shaped[0]
+            write_results(-(-rows // batch), perf_counter() - started, {})
+        for number, shape in self._folded.items():
+            outs[number] = outs[number].reshape(rows, *shape)
+        return outs if len(outs) > 1 else outs[0]
 
     def gradients(self, x: Any, y: Any) -> dict[str, Any]:
         """Everything that one forward and one backward pass computes, by name.
@@ -286,6 +366,110 @@ class Model(Compiled):
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype, layers and the calls of them, as plain data.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> x = fb.Input((3,), name="x")
+        >>> config = fb.Model(x, fb.Dense(2, name="y")(x)).get_config()
+        >>> config["calls"], config["outputs"]
+        ([[0, [0]]], [1])
+        >>> fb.Model.from_config(config).output_names
+        ['y']
+        """
+        assert self._graph is not None
+        return {"name": self.name, "dtype": self.dtype.name, **self._graph.get_config()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The model that `get_config` describes, with new weights, not compiled.
+
+        Raises
+        ------
+        ValueError
+            If it describes no model.
+        """
+        model = cls.__new__(cls)
+        model._prepare(config.get("name"), graph_from_config(config), real_type(config.get("dtype")))
+        return model
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file: layers, weights, how the model is compiled, and where its training stands.
+
+        The file is one of safetensors. An old one at this path is replaced when the new one is safe on the disk.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is still there.
+        TypeError, ValueError
+            If there is something in the model that cannot be saved, such as a nameless function.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp as fb
+        >>> model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+        >>> model.compile("adam", "mse")
+        >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=3, verbose=0)
+        >>> model.save("model.safetensors")
+        >>> again = fb.load("model.safetensors")
+        >>> history = again.fit(np.ones((4, 2)), np.ones(4), epochs=5, verbose=0, resume=True)
+        >>> history.epoch
+        [3, 4]
+        """
+        checkpoint.save(self, path)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights to a file of safetensors, by their paths, such as "dense/kernel".
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is still there.
+        ValueError
+            If the model has no weights yet.
+        """
+        checkpoint.save_weights(self, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Take the weights from a file that `save_weights` or `save` has written, by their paths.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it has not the weights of this model, by path and shape; then no weight has changed.
+        """
+        checkpoint.load_weights(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `copy.deepcopy` and the like: what `save` would write, and the history."""
+        return checkpoint.restore, checkpoint.gather_with_classes(self), {"history": self.history}
+
+
+def join_predictions(pieces: list[Any]) -> Any:
+    """What was predicted for pieces of data, behind one another; of several outputs a list."""
+    if not pieces:
+        raise ValueError("expected at least one row of data, got none")
+    if isinstance(pieces[0], list):
+        return [np.concatenate(of_output) for of_output in zip(*pieces, strict=True)]
+    return np.concatenate(pieces)
 
 
 def as_results(results: dict[str, float], return_dict: bool) -> Any:

@@ -64,11 +64,11 @@ def check_gradients(
     """Compare the gradients that training uses with central differences.
 
     The model is copied to float64 and not changed. It computes as in training: with the moments of these rows where a
-    layer normalises a batch, and with dropout, whose mask is that of a first step all the time. The derivative of the
-    mean loss comes from differences over ±ε/2, ±ε and ±2ε, combined to fourth order. An error is relative to the
-    element's gradient, but at least to a thousandth of the largest one in its parameter, and to what the loss's own
-    rounding can hide. Where a ReLU or an absolute error has its kink within 2ε the differences contradict each other
-    and the element is skipped; which ones are does not depend on the gradient that is being checked.
+    layer normalises them, and with dropout, whose mask is that of a first step all the time. The derivative of the mean
+    loss comes from differences over ±ε/2, ±ε and ±2ε, combined to fourth order. An error is relative to the element's
+    gradient, but at least to a thousandth of the largest one in its parameter, and to what the loss's own rounding can
+    hide. Where a ReLU or an absolute error has its kink within 2ε the differences contradict each other and the element
+    is skipped; which ones are does not depend on the gradient that is being checked.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ cdef extern from "fbp_kernels.h" nogil:
     ctypedef int fbp_function
     ctypedef int fbp_loss_kind
     ctypedef int fbp_metric_kind
+    ctypedef int fbp_tally_kind
     ctypedef int fbp_update_kind
     ctypedef int fbp_vector_kind
 
@@ -23,6 +24,7 @@ cdef extern from "fbp_kernels.h" nogil:
     const char* const fbp_function_names[]
     const char* const fbp_loss_names[]
     const char* const fbp_metric_names[]
+    const char* const fbp_tally_names[]
     const char* const fbp_update_names[]
     const char* const fbp_vector_names[]
     const int fbp_activation_saves_input[]
@@ -69,8 +71,11 @@ cdef extern from "fbp_kernels.h" nogil:
         void* state[3]
         fbp_size stride
         double rate, gradient_rate, correction, shrink
+        double scale, keep, overwrite
+        double multiplier
         double momentum, decay, epsilon
         double l1, l2, clip
+        void* average
         int options
 
     ctypedef struct fbp_vector:
@@ -106,6 +111,20 @@ cdef extern from "fbp_kernels.h" nogil:
         const int32_t* labels
         void* value
         double threshold
+        const void* weight
+
+    ctypedef struct fbp_tally:
+        fbp_tally_kind kind
+        fbp_size rows, cols
+        const void* prediction
+        fbp_size prediction_stride
+        const void* target
+        fbp_size target_stride
+        const int32_t* labels
+        const void* weight
+        fbp_size steps
+        const double* thresholds
+        double* sums
 
     ctypedef struct fbp_norm:
         fbp_size rows, groups, channels, span
@@ -119,6 +138,9 @@ cdef extern from "fbp_kernels.h" nogil:
         void* rstd
         void* running_mean
         void* running_variance
+        void* sums
+        fbp_size sums_stride, block
+        const void* first
         void* y
         fbp_size y_stride
         void* dgamma
@@ -149,6 +171,9 @@ cdef extern from "fbp_kernels.h" nogil:
         const void* src
         fbp_size src_rows, src_rs, src_cs
         const int64_t* index
+        const int64_t* starts
+        const int32_t* columns
+        fbp_size first_column
         fbp_size rows, cols
         void* dst
         fbp_size dst_stride
@@ -188,6 +213,7 @@ cdef extern from "fbp_kernels.h" nogil:
                                void* dslope) noexcept nogil
         void (*loss)(const fbp_loss* args) noexcept nogil
         void (*metric)(const fbp_metric* args) noexcept nogil
+        void (*tally)(const fbp_tally* args) noexcept nogil
         void (*add)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, const void* y, fbp_size y_stride,
                     void* out, fbp_size out_stride) noexcept nogil
         void (*column_sum)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
@@ -198,9 +224,14 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_labels)(const fbp_gather* args) noexcept nogil
-        void (*batch_norm)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_apply)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_backward)(const fbp_norm* args) noexcept nogil
+        void (*gather_sparse)(const fbp_gather* args) noexcept nogil
+        void (*batch_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_moments)(const fbp_norm* args) noexcept nogil
+        void (*running_factors)(const fbp_norm* args) noexcept nogil
+        void (*batch_apply)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_factors)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_apply)(const fbp_norm* args) noexcept nogil
         void (*group_norm)(const fbp_norm* args) noexcept nogil
         void (*group_norm_backward)(const fbp_norm* args) noexcept nogil
         fbp_block_fn dropout

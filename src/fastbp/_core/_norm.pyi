@@ -24,6 +24,7 @@ class BatchNorm(_Norm):
         running_mean: Array | None = None,
         running_variance: Array | None = None,
         momentum: float = 0,
+        by_columns: bool = False,
     ) -> None: ...
 
 class BatchNormInference(_Norm):
@@ -49,6 +50,7 @@ class BatchNormGradient(_Norm):
         dx: Array,
         dgamma: Array,
         dbeta: Array,
+        by_columns: bool = False,
     ) -> None: ...
 
 class GroupNorm(_Norm):
@@ -88,7 +90,7 @@ class GroupNormGradient(_Norm):
         mean: Array | None,
         rstd: Array,
         dx: Array,
-        sums: Array,
+        parameters: Array,
         groups: int = 1,
         span: int = 1,
     ) -> None: ...

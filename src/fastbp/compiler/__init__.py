@@ -5,32 +5,44 @@ Read `tape`, `adjoints`, `fuse` and `schedule` in this order; `build` below call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
-from operator import itemgetter
 from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _dense
+from .._core import _vectors
 from .._core._program import Program
+from ..optimizers.base import slice_of
 from ..utils import renew_after_fork
 from . import listing, profile, schedule
 from .adjoints import record_adjoints
 from .fuse import fuse, remove_unused
 from .tape import Op, Tape, Tensor
 
-__all__ = ["Executable", "Part", "build"]
+__all__ = ["Executable", "Measure", "Part", "build"]
+
+TOTALS_BYTES = 8 << 20  # for the sums of all laps of a run
 
 
 class Result(NamedTuple):
-    """A number that is reported: a function of the means over rows of some sums."""
+    """What is reported: a function of some sums over rows and of how many rows there were."""
 
     name: str
     totals: tuple[Tensor, ...]
-    finish: Callable[[Sequence[np.ndarray]], Any] = itemgetter(0)
+    finish: Callable[[Sequence[np.ndarray], Any], np.ndarray]
+    weight: Tensor | None = None  # the sum of the rows' weights, in the place of their number
+
+
+class Measure(NamedTuple):
+    """A metric, its name in results, and whether it counts rows by their weights."""
+
+    name: str
+    metric: Any
+    weighted: bool = False
 
 
 class Part(NamedTuple):
@@ -38,9 +50,9 @@ class Part(NamedTuple):
 
     loss: Any
     factor: float = 1.0
-    metrics: Sequence[Any] = ()
+    measures: Sequence[Measure] = ()
     weighted: bool = False
-    names: Sequence[str] = ("loss",)  # of the loss and the metrics, in results
+    name: str = "loss"  # of the loss, in results
 
 
 def build(
@@ -122,25 +134,67 @@ def _record_comparisons(
     tape: Tape, parts: Sequence[Part], outputs: Sequence[Tensor], targets: Sequence[tuple[Tensor, Tensor | None]]
 ) -> list[Result]:
     """Record losses and metrics with their sums; returns what is reported of them."""
-    losses, metrics = [], []
+    losses: list[Tensor] = []
+    metrics: list[Result] = []
     for part, output, (y, weight) in zip(parts, outputs, targets, strict=True):
-        kernel = part.loss.kernel + ("_logits" if part.loss.from_logits else "")
-        losses.append(tape.total(tape.loss(output, y, kernel, weight, part.factor)))
-        for metric, name in zip(part.metrics, part.names[1:], strict=True):
-            metrics.append(Result(name, (tape.total(tape.metric(name, output, y, metric.kernel)),)))
+        loss = part.loss
+        kernel = loss.kernel + "_logits" * loss.from_logits
+        losses.append(tape.total(tape.loss(output, y, kernel, weight, part.factor, **loss.constants())))
+        metrics += _record_metrics(tape, part, output, y, weight)
     factors = [part.factor for part in parts]
-    whole = Result("loss", tuple(losses), lambda means: sum(f * m for f, m in zip(factors, means, strict=True)))
-    each = [Result(part.names[0], (loss,)) for part, loss in zip(parts, losses, strict=True) if len(parts) > 1]
+    whole = Result(
+        "loss", tuple(losses), lambda sums, rows: sum(f * s for f, s in zip(factors, sums, strict=True)) / rows
+    )
+    each = [Result(part.name, (loss,), _mean) for part, loss in zip(parts, losses, strict=True) if len(parts) > 1]
     return [whole, *each, *metrics]
 
 
+def _record_metrics(tape: Tape, part: Part, output: Tensor, y: Tensor, weight: Tensor | None) -> Iterator[Result]:
+    """Record the metrics of an output. Those that count rows by weights share the sum of these."""
+    probabilities = total = None
+    for name, metric, weighted in part.measures:
+        read = output
+        if metric.probabilities and part.loss.from_logits:
+            squash = tape.softmax if part.loss.one_class else partial(tape.activation, kernel="sigmoid")
+            read = probabilities = probabilities or squash(output)
+        if not weighted or weight is None:
+            yield Result(name, metric.record(tape, read, y, None), metric.finish)
+            continue
+        total = total or tape.total(tape.metric("weight", output, y, "one", weight))
+        yield Result(name, metric.record(tape, read, y, weight), metric.finish, total)
+
+
+def _mean(sums: Sequence[np.ndarray], rows: int) -> np.ndarray:
+    return sums[0] / rows
+
+
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
-    for parameter, gradient in gradients.items():
-        variable = parameter.variable
-        place = slice(variable.offset, variable.offset + variable.value.size)
-        states = [state[place].reshape(variable.shape) for state in optimizer.state]
-        rule = _dense.Rule(optimizer.kernel, variable.value, states, **optimizer.constants())
-        tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
+    """Record how the parameters change: their gradients' means over several steps, where wanted, norms, and updates."""
+    changing = {parameter: g for parameter, g in gradients.items() if optimizer.multiplier(parameter.variable)}
+    if optimizer.mean_gradient is not None:
+        changing = {p: _record_mean(tape, g, p.variable, optimizer) for p, g in changing.items()}
+    limit = optimizer.clipnorm or optimizer.global_clipnorm
+    together = tuple(changing.values())
+    norm = (_record_norm(tape, together),) if optimizer.global_clipnorm and changing else ()
+    for parameter, gradient in changing.items():
+        if optimizer.clipnorm:
+            norm = (_record_norm(tape, (gradient,)),)
+        rule, clip = optimizer.rule(parameter.variable), {"max_norm": limit} if limit else {}
+        tape.emit("update", (parameter, gradient, *norm), parameter, rule=rule, update=optimizer.kernel, **clip)
+
+
+def _record_mean(tape: Tape, gradient: Tensor, variable: Any, optimizer: Any) -> Tensor:
+    """The mean of a gradient over the steps that make an update; it lasts from step to step."""
+    memory = slice_of(optimizer.mean_gradient, variable)
+    mean = Tensor(f"mean {gradient.name}", gradient.shape, "gradient")
+    return tape.emit("mean_gradient", (gradient,), mean, memory=memory, count=optimizer.gradient_accumulation_steps)
+
+
+def _record_norm(tape: Tape, gradients: tuple[Tensor, ...]) -> Tensor:
+    """The squares of these gradients, added up in blocks."""
+    blocks = sum(_vectors.blocks(prod(gradient.shape)) for gradient in gradients)
+    names = " ... ".join(dict.fromkeys((gradients[0].name, gradients[-1].name)))
+    return tape.emit("sum_of_squares", gradients, Tensor(f"‖{names}‖²", (blocks,), "norm"))
 
 
 def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
@@ -169,8 +223,8 @@ class _Route(NamedTuple):
     """A program, and the methods of its ops that take the caller's arrays."""
 
     program: Program
-    sources: list[list[Any]]  # of each array of data: inputs, targets, weights of rows
-    writers: list[Any]  # of each output
+    binders: list[tuple[int, Any]]  # (number of the array, method): inputs, targets, weights of rows
+    writers: list[tuple[int, Any]]  # of the outputs
 
 
 class Executable:
@@ -183,7 +237,9 @@ class Executable:
     columns : list of int
         Of the outputs, if the purpose is to predict.
     totals : ndarray, shape (laps, numbers)
-        float64: sums over all rows run since `reset`, of losses and metrics; a row for each lap.
+        float64: sums over all rows run since `reset`, for losses and metrics; a row for each lap.
+    most_laps : int
+        That a run may have, so that the sums take little memory.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -199,9 +255,12 @@ class Executable:
         self._updates = any("rule" in op.attrs for op in ops)
         self.columns = [output.shape[0] for output in plan.outputs]
         made = self._make_ops(ops)
-        totals = [op for op in ops if op.name == "accumulate"]
-        self._sums = [made[op] for op in totals]
-        self._column = {op.outputs[0]: column for column, op in enumerate(totals)}
+        totals = {out: op for op in ops for out in op.outputs if out.kind == "total"}
+        ends = np.cumsum([prod(total.shape) for total in totals], dtype=int).tolist()
+        self._columns = dict(zip(totals, map(slice, [0, *ends], ends), strict=False))
+        self._numbers = ends[-1] if ends else 0
+        self.most_laps = max(1, TOTALS_BYTES // (8 * max(self._numbers, 1)))
+        self._adders = [(self._columns[total], made[op]) for total, op in totals.items()]
         gathers = [op for op in ops if op.name == "gather"]
         writers = [next(op for op in ops if output in op.outputs) for output in plan.outputs]
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writers)
@@ -210,6 +269,7 @@ class Executable:
             # ops of their own, which read the caller's rows where they lie
             again = {op for of_one in readers for op, _ in of_one}
             made = {op: made[op] for op in ops if op not in gathers} | self._make_ops(again)
+            self._adders += [(self._columns[total], made[op]) for total, op in totals.items() if op in again]
             binders = [[getattr(made[op], method) for op, method in of_one] for of_one in readers]
             self._direct = self._make_route(made, binders, writers)
         self.reset()
@@ -235,7 +295,8 @@ class Executable:
         """The phases as a program of these ops of floor 1."""
         plan = [(p.slice_rows, p.slices_per_thread, [made[op] for op in p.ops if op in made]) for p in self.phases]
         program = Program([phase for phase in plan if phase[2]], self.batch, self.threads, flush=self._updates)
-        return _Route(program, sources, [made[op].bind for op in writers])
+        binders = [(number, bind) for number, of_one in enumerate(sources) for bind in of_one]
+        return _Route(program, binders, [(number, made[op].bind) for number, op in enumerate(writers)])
 
     def bind(self, arrays: Sequence[np.ndarray], order: np.ndarray | None = None) -> None:
         """Set the caller's arrays: inputs, targets and weights of rows, in the order in which they were recorded.
@@ -249,18 +310,16 @@ class Executable:
         direct = order is None and all(map(self._fits, arrays))
         self._route = self._direct if direct else self._gathering
         places = () if order is None else (order,)
-        for array, binders in zip(arrays, self._route.sources, strict=True):
-            for bind in binders:
-                bind(array, *places)
+        for number, bind in self._route.binders:
+            bind(arrays[number], *places)
         self._rows = arrays[0].shape[0] if order is None else order.shape[-1]
         self._orders = order.size // self._rows if order is not None and self._rows else None
         self._bound = arrays, order
 
     def _fits(self, rows: np.ndarray) -> bool:
         """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
-        if rows.ndim == 1:
-            return True
-        return rows.dtype == self.dtype and (rows.flags.c_contiguous or rows.strides[1] == rows.itemsize)
+        strides = rows.strides
+        return len(strides) == 1 or (strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1, step: int = 0) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
@@ -285,33 +344,40 @@ class Executable:
 
     def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""
-        fits = all(map(self._fits, arrays))
-        program, sources, writers = self._direct if fits else self._gathering
+        route = self._direct
+        for array in arrays:
+            if not self._fits(array):
+                route = self._gathering
+        program, binders, writers = route
         with self._lock:
-            for array, binders in zip(arrays, sources, strict=True):
-                for bind in binders:
-                    bind(array)
-            for out, write in zip(outs, writers, strict=True):
-                write(None, out)
+            for number, bind in binders:
+                bind(arrays[number])
+            for number, bind in writers:
+                bind(None, outs[number])
             program.run(0, len(arrays[0]))
 
     def results(self, rows: int) -> dict[str, np.ndarray]:
-        """What is reported of so many rows since `reset`: for each name, a number for each lap."""
-        means = self.totals.T / rows
-        return {
-            name: finish([means[self._column[total]] for total in totals]) for name, totals, finish in self._plan.report
-        }
+        """What is reported of so many rows since `reset`: for each name, a number or an array for each lap."""
+
+        def sums(total: Tensor) -> np.ndarray:
+            return self.totals[:, self._columns[total]].reshape(-1, *total.shape)
+
+        with np.errstate(divide="ignore", invalid="ignore"):  # of no rows that count there is no mean
+            return {
+                name: finish([sums(total) for total in totals], rows if weight is None else sums(weight))
+                for name, totals, finish, weight in self._plan.report
+            }
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
         self._rows, self._route = 0, self._gathering
         self._bound = None
 
-    def reset(self, laps: int = 1) -> None:
-        """Set the totals to zero, for runs of so many laps at most."""
-        self.totals = np.zeros((laps, len(self._sums)))
-        for column, op in enumerate(self._sums):
-            op.bind(self.totals[:, column])
+    def reset(self, laps: int = 1, totals: np.ndarray | None = None) -> None:
+        """Set the totals to zero, for runs of so many laps at most; or add to those of another program."""
+        self.totals = np.zeros((laps, self._numbers)) if totals is None else totals
+        for columns, op in self._adders:
+            op.bind_sums(self.totals[:, columns])
 
     def renew_locks(self) -> None:
         """In a forked child, where nobody is left to open them."""
@@ -346,8 +412,8 @@ class Executable:
         order = np.random.default_rng(0).permutation(rows)
         twin.bind([profile.made_up_rows(buffer, rows) for buffer in buffers], order)
         outs = [np.empty((rows, columns), self.dtype) for columns in self.columns]
-        for out, write in zip(outs, twin._route.writers, strict=True):
-            write(None, out)
+        for number, bind in twin._route.writers:
+            bind(None, outs[number])
         seconds, step = profile.measure(twin._route.program, ops, rows)
         lines = listing.make_lines(self.phases, self.batch, self.dtype.itemsize)
         return [replace(line, seconds=time) for line, time in zip(lines, seconds, strict=True)], step

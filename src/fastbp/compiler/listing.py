@@ -113,7 +113,7 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {inputs[0]} {'+' if op.name == 'add' else '∘'} {inputs[1]}"
         case "copy_columns":
             return f"columns of {outputs[0]} = {'columns of ' * ('start' in op.attrs)}{inputs[0]}"
-        case "loss" | "metric":
+        case "loss" | "metric" | "tally":
             return f"{', '.join(outputs)} = {kernel}({', '.join(inputs)})"
         case "loss_gradient":
             return f"{outputs[0]} = {kernel}'({', '.join(inputs)})"
@@ -126,13 +126,19 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {inputs[0]}ᵀ {inputs[1]}" + _update(op)
         case "bias_gradient":
             return f"{outputs[0]} = Σ {inputs[0]}" + _update(op)
+        case "mean_gradient":
+            return f"{outputs[0]} = mean of {inputs[0]} over {op.attrs['count']} steps"
+        case "sum_of_squares":
+            return f"{outputs[0]} = Σ squares"
         case "update":
-            return _update(op).removeprefix(", ")
+            return _update(op, inputs[1]).removeprefix(", ")
     return f"{', '.join(outputs)} = {op.name}({', '.join(inputs)})"
 
 
-def _update(op: Op) -> str:
+def _update(op: Op, gradient: str = "") -> str:
     if "rule" not in op.attrs:
         return ""
     parameter = op.outputs[-1].name
-    return f", {parameter} ← {op.attrs['update']}({parameter}, d{parameter})"
+    gradient = gradient or f"d{parameter}"
+    limited = f"clip({gradient})" if "max_norm" in op.attrs else gradient
+    return f", {parameter} ← {op.attrs['update']}({parameter}, {limited})"

@@ -12,12 +12,12 @@ join those that have to go by columns, where the batch is so small that a wait c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _kernels, _memory, _norm, _ops, _rows
+from .._core import _dense, _kernels, _losses, _memory, _norm, _ops, _rows, _vectors
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -43,7 +43,7 @@ BY_ROWS = frozenset(
         "row_norm_gradient",
     }
 )
-# Ops that make a column of that column of what they read, in all rows; and those that may, beside the products.
+# Ops whose column needs that column of what they read, of all rows; the products make columns too, of all of theirs.
 BY_COLUMNS = frozenset({"batch_norm", "batch_norm_gradient"})
 EITHER_WAY = frozenset({"activation", "activation_gradient", "dropout", "noise", "sum_of_parts"})
 # How an op takes the caller's whole array in the place of an input: (op, input) -> method. What is not here reads a
@@ -65,11 +65,16 @@ BINDERS = {
     ("loss", 1): "bind_target",
     ("loss_gradient", 1): "bind_target",
     ("metric", 1): "bind_target",
+    ("tally", 0): "bind",
+    ("tally", 1): "bind_target",
     ("loss", 2): "bind_weight",
     ("loss_gradient", 2): "bind_weight",
+    ("metric", 2): "bind_weight",
+    ("tally", 2): "bind_weight",
 }
 # Ops that can write to the caller's whole array.
 WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns", "moving_norm", "row_norm"})
+PER_ROW = frozenset({"batch", "statistic"})  # kinds of tensors with a row for each row of the batch
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -208,13 +213,17 @@ def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any]) -> dict[Tensor
 
 
 def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
+    if "memory" in op.attrs:  # the optimizer's own, which lasts from step to step
+        return op.attrs["memory"]
     if op.attrs.get("labels"):
         return _memory.zeros(batch, np.int32)
     if tensor.kind == "gradient":
         used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _dense.depth(dtype))
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
-        return np.zeros(1)
+        return np.zeros((1, prod(tensor.shape)))
+    if tensor.kind == "norm":
+        return np.zeros(tensor.shape)
     if tensor.kind == "moment":
         return _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "statistic":
@@ -247,6 +256,7 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
     inputs: list[Any] = [None if tensor is None else arrays[tensor] for tensor in op.inputs]
     outputs: list[Any] = [arrays[tensor] for tensor in op.outputs]
     kernel, alpha = attrs.get("kernel", "linear"), attrs.get("alpha", 0.0)
+    weight = inputs[2] if len(inputs) > 2 else None  # of the rows, where predictions are compared with targets
     match op.name:
         case "gather":
             return _rows.Gather(outputs[0], attrs["scale"], by_rows)
@@ -263,25 +273,45 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
         case "copy_columns":
             start, into = attrs.get("start", 0), attrs.get("into", 0)
             columns = min(inputs[0].shape[1], outputs[0].shape[1])
-            return _rows.Activation(
-                inputs[0][:, start : start + columns], outputs[0][:, into : into + columns], "linear"
-            )
+            x, out = inputs[0][:, start : start + columns], outputs[0][:, into : into + columns]
+            return _rows.Activation(x, out, "linear")
         case "dropout":
             return _rows.Dropout(inputs[0], outputs[0], **attrs["mask"])
         case "noise":
             return _rows.Noise(inputs[0], outputs[0], **attrs["noise"])
-        case "batch_norm" | "batch_norm_gradient" | "moving_norm" | "row_norm" | "row_norm_gradient":
-            return _normalization(op, inputs, outputs)
+        case "batch_norm":
+            x, gamma, beta = inputs
+            y, mean, rstd, *running = (*outputs, None, None)[:5]
+            epsilon, momentum = attrs["epsilon"], attrs["momentum"]
+            return _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, running[0], running[1], momentum, True)
+        case "batch_norm_gradient":
+            dy, x, gamma, mean, rstd = inputs
+            dx, dgamma, dbeta = outputs
+            return _norm.BatchNormGradient(dy, x, gamma, mean, rstd, dx, dgamma, dbeta, by_columns=True)
+        case "moving_norm":
+            x, gamma, beta, mean, variance = inputs
+            return _norm.BatchNormInference(x, gamma, beta, outputs[0], mean, variance, attrs["epsilon"])
+        case "row_norm":
+            x, gamma, beta = inputs
+            y, rstd, mean = (*outputs, None)[:3]
+            return _norm.GroupNorm(x, gamma, beta, y, mean, rstd, attrs["epsilon"])
+        case "row_norm_gradient":
+            dy, x, gamma, rstd, mean = (*inputs, None)[:5]
+            return _norm.RowNormGradient(dy, x, gamma, mean, rstd, *outputs)
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], *outputs, **_of_loss(op, weight))
         case "loss_gradient":
-            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_of_loss(op, weight))
         case "metric" if kernel in _kernels.METRICS:
-            return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
+            return _losses.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs.get("threshold", 0.5), weight)
         case "metric":
-            return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])
+            return _losses.Loss(kernel, inputs[0], inputs[1], outputs[0], **_of_loss(op, weight))
+        case "tally":
+            cuts = attrs.get("thresholds")
+            thresholds = None if cuts is None else np.array(cuts, np.float64)
+            return _losses.Tally(kernel, inputs[0], inputs[1], outputs[0], weight, thresholds, attrs.get("bins", 1))
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
             return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
@@ -294,45 +324,28 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
         case "bias_gradient":
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
-            return _rows.Accumulate(inputs[0], outputs[0])
+            return _losses.Accumulate(inputs[0], outputs[0])
+        case "mean_gradient":
+            return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
+        case "sum_of_squares":
+            return _vectors.SumOfSquares(tuple(inputs), outputs[0])
         case "update":
-            return _dense.ApplyUpdate(inputs[1], attrs["rule"])
+            squares = inputs[2] if len(inputs) > 2 else None
+            return _dense.ApplyUpdate(inputs[1], attrs["rule"], squares, attrs.get("max_norm", inf))
     raise AssertionError(op.name)
 
 
-def _normalization(op: Op, inputs: list[Any], outputs: list[Any]) -> _ops.Op:
-    if op.name == "batch_norm_gradient":
-        return _norm.BatchNormGradient(*inputs, *outputs)
-    if op.name == "row_norm_gradient":
-        dy, x, gamma, rstd, mean = (*inputs, None)[:5]
-        return _norm.RowNormGradient(dy, x, gamma, mean, rstd, *outputs)
-    (x, gamma, beta, *moving), epsilon = inputs, op.attrs["epsilon"]
-    if op.name == "moving_norm":
-        return _norm.BatchNormInference(x, gamma, beta, outputs[0], moving[0], moving[1], epsilon)
-    if op.name == "row_norm":
-        y, rstd, mean = (*outputs, None)[:3]
-        return _norm.GroupNorm(x, gamma, beta, y, mean, rstd, epsilon)
-    y, mean, rstd, *moving = outputs
-    moving = moving or [None, None]  # the program changes nothing
-    return _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, moving[0], moving[1], op.attrs["momentum"])
-
-
-def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
-    """What a loss has beside prediction and target: weights of the rows, and its factor in the sum of losses."""
-    return {"weight": inputs[2] if len(inputs) > 2 else None, "scale": op.attrs["factor"]}
+def _of_loss(op: Op, weight: Any) -> dict[str, Any]:
+    """What a loss has beside its operands: weights of the rows, its factor in the sum of losses, its parameters."""
+    names = {"factor": "scale", "alpha": "alpha", "smoothing": "smoothing"}
+    return {"weight": weight} | {names[name]: value for name, value in op.attrs.items() if name in names}
 
 
 # -- costs -------------------------------------------------------------------------------------------------------------
 
 _NORM = dict.fromkeys(("batch_norm", "batch_norm_gradient", "row_norm", "row_norm_gradient"), 10)
-_PER_ELEMENT = {
-    "softmax": 20,
-    "loss": 20,
-    "activation": 10,
-    "dropout": 20,
-    "noise": 60,
-    **_NORM,
-}  # rough: a transcendental is some twenty operations
+# rough: a transcendental is some twenty operations
+_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10, "update": 10, "dropout": 20, "noise": 60, **_NORM}
 
 
 def flops(op: Op, batch: int) -> int:
@@ -345,7 +358,8 @@ def flops(op: Op, batch: int) -> int:
         return 2 * batch * prod(op.outputs[0].shape)
     source = op.inputs[0] if op.inputs else op.outputs[0]
     assert source is not None
-    return _PER_ELEMENT.get(op.name, 1) * batch * prod(source.shape)
+    rows = batch if source.kind in PER_ROW else 1
+    return _PER_ELEMENT.get(op.name, 1) * rows * prod(source.shape)
 
 
 def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
@@ -353,7 +367,7 @@ def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
     count = 0
     for tensor in (*op.inputs, *op.outputs):
         if tensor is not None:
-            count += prod(tensor.shape) * (batch if tensor.kind in ("batch", "statistic") else 1)
+            count += prod(tensor.shape) * (batch if tensor.kind in PER_ROW else 1)
     if "rule" in op.attrs:
         count += prod(op.outputs[0].shape) * (2 * len(op.attrs["rule"].arrays) - 2)
     return count * itemsize

@@ -7,15 +7,14 @@ stored, and neither threads, memory layout nor dtype change it.
 from __future__ import annotations
 
 from math import sqrt
-from operator import index
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import Array, finished, output, real, together
+from fastbp.ops.edge import Array, elementwise, real
+from fastbp.utils import check_count, check_number
 
 WORK = 50.0  # operations that an element is worth, of which most go into its random word
 UNMOVED = {"shift": -0.0, "fill": 0.0}  # a gradient: scaled where x was kept, else 0; -0.0 + -0.0 is -0.0
@@ -24,26 +23,19 @@ SELU_FLOOR = -1.7580993408473766  # what SELU goes to at minus infinity: -scale 
 
 def _place(seed: int, offset: int) -> tuple[int, int]:
     """A seed and an offset that were checked."""
-    seed, offset = index(seed), index(offset)
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"expected seed from 0 to 2**64 - 1, got {seed}")
-    if not 0 <= offset < 1 << 130:
-        raise ValueError(f"expected offset from 0 to 2**130 - 1, got {offset}")
-    return seed, offset
+    return check_count("seed", seed, 0, 2**64 - 1), check_count("offset", offset, 0, 2**130 - 1)
 
 
 def _rate(rate: float) -> float:
-    if not 0 <= rate < 1:  # nor NaN
-        raise ValueError(f"expected rate from 0 to below 1, got {rate}")
-    return float(rate)
+    return check_number("rate", rate, 0, 1, "[)")
 
 
-def inverted(rate: float) -> dict[str, Any]:
+def inverted(rate: float) -> dict[str, float]:
     """What `_rows.Dropout` makes dropout of this rate of: what is kept is scaled, so that means stay."""
     return {"threshold": _threshold(rate), "scale": 1 / (1 - rate)}
 
 
-def self_normalizing(rate: float) -> dict[str, Any]:
+def self_normalizing(rate: float) -> dict[str, float]:
     """The same of alpha dropout: a x + b where x is kept, else a f + b."""
     scale = 1 / sqrt((1 - rate) * (1 + rate * SELU_FLOOR**2))
     shift = -scale * rate * SELU_FLOOR
@@ -54,15 +46,11 @@ def _threshold(rate: float) -> int:
     return min(round(rate * 2**32), 2**32 - 1)
 
 
-def _dropped(name: str, x: ArrayLike, place: tuple[int, int], out: Array | None, factors: dict[str, Any]) -> Array:
+def _dropped(name: str, x: ArrayLike, place: tuple[int, int], out: Array | None, factors: dict[str, float]) -> Array:
     """scale x + shift where x is kept, else fill."""
-    x = real(name, x)
-    target = output(out, x.shape, x.dtype, in_place=x)
-    if x.size:
-        x, flat = together(x, target)
-        seed, offset = place
-        run_op(_rows.Dropout(x, flat, seed=seed, offset=offset, **factors, by_rows=False), 1, WORK * x.size)
-    return finished(target, out)
+    f = UNMOVED | factors
+    constants = f["threshold"], *place, f["scale"], f["shift"], f["fill"], False
+    return elementwise(_rows.Dropout, (real(name, x),), out, WORK, *constants)
 
 
 def dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -191,9 +179,7 @@ def random_bits(n: int, seed: int, offset: int = 0) -> Array:
     >>> [hex(word) for word in fb.ops.random_bits(4, seed=0)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    n = index(n)
-    if n < 0:
-        raise ValueError(f"expected n of at least 0, got {n}")
+    n = check_count("n", n, 0)
     seed, offset = _place(seed, offset)
     out = np.empty(n, np.uint32)
     run_op(_rows.RandomBits(out, seed, offset), 1, WORK * n)
