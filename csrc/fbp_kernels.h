@@ -19,8 +19,8 @@ typedef ptrdiff_t fbp_size;
 // Element types of arrays that cross the edge. The first two are the reals that kernels compute in.
 typedef enum { FBP_F32, FBP_F64, FBP_U8, FBP_I32, FBP_U16 } fbp_dtype;
 
-// The families: a row of fbp_families.h is a member. Its enumerator is the family and its name, FBP_ACTIVATION_relu, and
-// fbp_activation_names has the name; the function behind it is found by name too (relu_forward, relu_backward).
+// The families: a row of fbp_families.h is a member. Its enumerator is the family and its name, FBP_ACTIVATION_relu,
+// and fbp_activation_names has the name; the function behind it is found by name too (relu_forward, relu_backward).
 #define ROW(name, ...) FBP_ACTIVATION_##name,
 typedef enum { FBP_ACTIVATIONS(ROW) } fbp_activation;
 #undef ROW
@@ -44,8 +44,8 @@ typedef enum { FBP_VECTORS(ROW) } fbp_vector_kind;
 #undef ROW
 
 // Names by number, NULL behind the last one.
-extern const char *const fbp_activation_names[], *const fbp_loss_names[], *const fbp_metric_names[], *const fbp_update_names[];
-extern const char *const fbp_tally_names[];
+extern const char *const fbp_activation_names[], *const fbp_loss_names[];
+extern const char *const fbp_metric_names[], *const fbp_tally_names[], *const fbp_update_names[];
 extern const char *const fbp_vector_names[];
 extern const char *const fbp_function_names[];
 extern const int fbp_activation_saves_input[];  // by activation: is the derivative taken from the input?
@@ -54,10 +54,11 @@ extern const int fbp_activation_saves_input[];  // by activation: is the derivat
 // (both point at the block; they may be the same) and finds its other operands in `args`, by i and j. GEMM calls one on
 // each finished block while that is still in L1; an op calls the same one on a whole matrix.
 typedef void (*fbp_block_fn)(const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
-                          fbp_size src_stride, void *dst, fbp_size dst_stride);
+                             fbp_size src_stride, void *dst, fbp_size dst_stride);
 
 // Softmax and its kin, along rows or down columns, and their gradients from the output y.
-typedef void (*fbp_softmax_fn)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride);
+typedef void (*fbp_softmax_fn)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y,
+                               fbp_size y_stride);
 typedef void (*fbp_softmax_backward_fn)(fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y,
                                         fbp_size y_stride, void *dx, fbp_size dx_stride);
 
@@ -96,7 +97,8 @@ typedef struct {
     double alpha;
 } fbp_activation_backward;
 
-// weight -= f(gradient, state); src is the gradient, dst is not used. Each rule reads the constants that it has a use for.
+// weight -= f(gradient, state); src is the gradient, dst is not used. Each rule reads the constants that it has a use
+// for.
 typedef struct {
     fbp_update_kind kind;
     void *weight;     // IN OUT (rows, cols)
@@ -185,6 +187,11 @@ typedef struct {
     const void *gamma, *beta;  // (groups * channels,) or NULL: 1 and 0
     void *mean, *rstd;  // by group (rows, groups), by column (channels,); OUT forward, IN backward; mean may be NULL
     void *running_mean, *running_variance;  // IN OUT (channels,) or NULL; batch_norm only
+    // by column: what blocks of `block` rows leave for the next stage, (blocks, 2, sums_stride), of the gradient (blocks, 3,
+    // sums_stride); and the first row of x
+    void *sums;
+    fbp_size sums_stride, block;
+    const void *first;
     void *y;                                // OUT like x: y, or dx
     fbp_size y_stride;
     void *dgamma, *dbeta;  // OUT (groups * channels,) or NULL
@@ -238,9 +245,9 @@ typedef struct {
 typedef struct {
     const char *isa;
     fbp_size vector_bytes;
-    fbp_size gemm_rows;   // tile height: shares of rows are best cut at its multiples
+    fbp_size gemm_rows;    // tile height: shares of rows are best cut at its multiples
     fbp_size gemm_direct;  // bytes of b up to which it is never packed
-    fbp_size gemm_depth;  // largest k that fbp_gemm takes with c == NULL
+    fbp_size gemm_depth;   // largest k that fbp_gemm takes with c == NULL
 #define FBP_KERNEL(result, name, parameters) result(*name) parameters;
 #include "fbp_kernel_list.h"
 #undef FBP_KERNEL

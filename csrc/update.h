@@ -85,8 +85,8 @@ FBP_INLINE vreal OP(adadelta_step)(vreal w, vreal g, vreal *state, const hyper *
     return vfma(-h->rate, step, w);
 }
 
-// Tieleman & Hinton 2012; centered: Graves 2013, equations 38 to 41. State: the average of squares, that of the gradient
-// if `centered`, the velocity if there is `momentum`. A variance that rounding puts below 0 is 0.
+// Tieleman & Hinton 2012; centered: Graves 2013, equations 38 to 41. State: the average of squares, that of the
+// gradient if `centered`, the velocity if there is `momentum`. A variance that rounding puts below 0 is 0.
 FBP_INLINE vreal OP(rmsprop_any)(vreal w, vreal g, vreal *state, const hyper *h, const int centered,
                                  const int momentum) {
     state[0] = vfma(h->one_minus_decay, g * g, h->decay * state[0]);
@@ -194,8 +194,8 @@ FBP_INLINE void OP(apply_rule)(step_rule *rule, const int states, const int opti
     }
 }
 
-// Not inlined, so that the copy without options is all that lies between two steps of a training. AdamW shrinks the weight
-// anyway.
+// Not inlined, so that the copy without options is all that lies between two steps of a training. AdamW shrinks the
+// weight anyway.
 static __attribute__((noinline)) void OP(update_with_options)(const fbp_update *u, fbp_size i, fbp_size j,
                                                               fbp_size rows, fbp_size cols, const real *src,
                                                               fbp_size src_stride) {

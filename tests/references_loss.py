@@ -25,7 +25,7 @@ from references import categorical_crossentropy as categorical
 from references import categorical_crossentropy_logits as softmax_crossentropy
 
 import fastbp as fb
-from fastbp._core import _compare, _program
+from fastbp._core import _losses, _program
 
 EPSILON = 1e-7
 REDUCTIONS = ("none", "sum", "mean")
@@ -334,7 +334,7 @@ def tally_row(kind: str, counted: Any, options: dict[str, Any], inputs: Any) -> 
     def run(outputs: Any, p: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
         w = weights_of(len(p)).astype(p.dtype)
         sums = np.zeros((1, counted(p, target, w).size))
-        _program.run_op(_compare.Tally(kind, p, target, sums, np.ascontiguousarray(w), **options), len(p), 1.0)
+        _program.run_op(_losses.Tally(kind, p, target, sums, np.ascontiguousarray(w), **options), len(p), 1.0)
         return (sums.reshape(counted(p, target, w).shape),)
 
     def reference(p: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -248,7 +248,7 @@ def updated_with_average(overwrite: float) -> Callable[..., tuple[np.ndarray, ..
         place, mean, partial = outputs.copy(w), outputs.copy(average), np.zeros(_vectors.blocks(g.size))
         rule = _dense.Rule("sgd", place, [], multiplier=0.5, average=mean)
         g = np.ascontiguousarray(g)
-        squares = _vectors.SumOfSquares(g, partial=partial)
+        squares = _vectors.SumOfSquares((g,), partial)
         update = _dense.ApplyUpdate(g, rule, partial, 2.5)
         numbers = np.array([[RATE, 0, 0, 0, 0, 0, 0.75, overwrite]])
         _program.Program([(1, 2, [squares]), (1, 2, [update])], 1).run(0, 1, numbers)

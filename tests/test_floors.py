@@ -14,11 +14,12 @@ PACKAGE = ROOT / "src" / "fastbp"
 # Every module, lowest first: a file imports only from files before it in this list. A folder's __init__ comes after the
 # files that it gathers. A new file gets its place here.
 ORDER = {
-    1: """_core._kernels _core._team _core._ops _core._dense _core._rows _core._compare _core._columns _core._norm
+    1: """_core._kernels _core._team _core._ops _core._dense _core._rows _core._losses _core._columns _core._norm
         _core._vectors _core._memory _core._program _core.__init__""",
     2: """_version config random registry utils
         ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
-        ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
+        ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.batch_norm
+        ops.update ops.__init__
         activations initializers losses
         metrics.base metrics.accuracy metrics.regression metrics.outcomes metrics.auc metrics.__init__ schedules
         optimizers.base optimizers.sgd optimizers.adam optimizers.adaptive optimizers.__init__
@@ -106,9 +107,9 @@ def test_a_file_imports_only_from_files_below_it(module):
 
 def test_the_reading_of_imports_finds_the_known_ones():
     assert set(imports_of("compiler.schedule")) == {
-        "_core._compare",
         "_core._dense",
         "_core._kernels",
+        "_core._losses",
         "_core._memory",
         "_core._ops",
         "_core._rows",

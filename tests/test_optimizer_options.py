@@ -389,6 +389,11 @@ def test_an_option_that_is_not_known_is_refused():
         Adam(clip_norm=1.0)
 
 
+def test_multipliers_that_are_no_dict_are_refused():
+    with pytest.raises(TypeError, match=r"learning_rate_multipliers as a dict of names to factors, got \[0.5\]"):
+        Adam(learning_rate_multipliers=[0.5])
+
+
 @pytest.mark.parametrize("key", ["third", "fir", "first/gamma", ""])
 def test_a_multiplier_of_a_layer_that_is_not_there_is_refused(key):
     model = make_model(SGD(learning_rate_multipliers={key: 0.5}))

@@ -139,7 +139,7 @@ def test_steps_do_not_depend_on_how_they_are_cut_into_chunks(make):
     ],
 )
 def test_wrong_options_are_refused(make, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         make()
 
 
@@ -147,5 +147,5 @@ def test_an_epsilon_that_is_zero_in_the_type_of_the_weights_is_refused():
     for make in (Adam, RMSprop, Adagrad, Adadelta, Nadam):
         model = fb.Sequential([fb.Dense(1, input_shape=(1,))])
         model.compile(make(epsilon=1e-60), "mse")
-        with pytest.raises(ValueError, match="epsilon to be more than 0 in float32"):
+        with pytest.raises(ValueError, match=r"epsilon as a finite number .* in float32"):
             model.fit(np.ones((2, 1)), np.ones(2), verbose=0)

@@ -11,7 +11,6 @@ import fastbp as fb
 from fastbp.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Lion, Nadam, RMSprop
 
 torch = pytest.importorskip("torch")
-torch.set_num_threads(1)  # more cost time in steps this small
 
 STEPS, BATCH = 200, 16
 TINY = 1e-16
@@ -20,6 +19,15 @@ LOSSES = {
     "bce": ("sigmoid", "binary_crossentropy", torch.nn.functional.binary_cross_entropy_with_logits),
     "cce": ("softmax", "categorical_crossentropy", torch.nn.functional.cross_entropy),
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """More cost time in steps this small. The number is OpenMP's, so it has to be put back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class LionByHand(torch.optim.Optimizer):

@@ -138,6 +138,9 @@ cdef extern from "fbp_kernels.h" nogil:
         void* rstd
         void* running_mean
         void* running_variance
+        void* sums
+        fbp_size sums_stride, block
+        const void* first
         void* y
         fbp_size y_stride
         void* dgamma
@@ -216,9 +219,12 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_labels)(const fbp_gather* args) noexcept nogil
         void (*gather_sparse)(const fbp_gather* args) noexcept nogil
-        void (*batch_norm)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_apply)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_backward)(const fbp_norm* args) noexcept nogil
+        void (*batch_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_moments)(const fbp_norm* args) noexcept nogil
+        void (*batch_apply)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_factors)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_apply)(const fbp_norm* args) noexcept nogil
         void (*group_norm)(const fbp_norm* args) noexcept nogil
         void (*group_norm_backward)(const fbp_norm* args) noexcept nogil
         fbp_block_fn dropout

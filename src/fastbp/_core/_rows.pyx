@@ -1,4 +1,4 @@
-# Floor 1. Ops that go row by row: the gather, activations, softmax, reductions. Losses and metrics are in _compare.pyx.
+# Floor 1. Ops that go row by row: the gather, activations and other maps, softmax, and reductions of rows.
 #
 # Design
 # (a) What these read and write of a row no other row needs, so a slice of the batch runs them one after another, with a
@@ -8,7 +8,7 @@
 #     and its targets; and in prediction the output.
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 import numpy as np
@@ -21,8 +21,7 @@ from ._kernels import ACTIVATIONS, FUNCTIONS, VECTORS
 cnp.import_array()
 
 cdef enum:
-    STREAMED_BYTES = 16 << 20   # results as large as this go past the caches,
-    CHUNK_BYTES = 4096          # in pieces that were in L1 before
+    CHUNK_BYTES = 4096          # what goes past the caches goes in pieces that were in L1 before
 
 cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     const fbp_kernels* kernels
@@ -278,11 +277,6 @@ cdef class SoftmaxGradient(_RowMap):
         self.set(da, a, dz)
         self.fn = softmax_gradient
         self.p.log = log
-
-
-def total(cnp.ndarray values not None):
-    """Sum of a contiguous vector, in double, always in the same order."""
-    return kernels_of(type_code(values)).sum(cnp.PyArray_SIZE(values), cnp.PyArray_DATA(values))
 
 
 ctypedef void (*Reduction)(Py_ssize_t rows, Py_ssize_t cols, const void* x, Py_ssize_t x_stride,

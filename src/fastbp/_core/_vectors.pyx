@@ -8,6 +8,7 @@
 
 cimport numpy as cnp
 from libc.stdint cimport intptr_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 import numpy as np
@@ -44,7 +45,7 @@ cdef class VectorMap(Op):
 
     cdef Map p
 
-    def __init__(self, str kind, double a, double b, cnp.ndarray x, cnp.ndarray out, cnp.ndarray other=None):
+    def __init__(self, cnp.ndarray x, cnp.ndarray out, str kind, double a, double b, cnp.ndarray other=None):
         cdef View view = no_view()
         memset(&self.p, 0, sizeof(Map))
         self.by_rows = False
@@ -81,7 +82,7 @@ cdef void sum_of_squares(const void* args, const Share* share) noexcept nogil:
         p.partial[block] = p.kernels.sum_of_squares(p.size[block], <const void*> p.place[block])
 
 
-def blocks(Py_ssize_t size):
+cpdef Py_ssize_t blocks(Py_ssize_t size) noexcept:
     """How many sums of squares make that of an array of so many elements."""
     return (size + BLOCK - 1) // BLOCK
 
@@ -90,20 +91,34 @@ cdef class SumOfSquares(Op):
     """The sum of the squares of arrays, C-contiguous, of one type, in double; block by block in `partial`, (blocks,)."""
 
     cdef Squares p
+    cdef intptr_t* table
 
-    def __init__(self, *arrays, cnp.ndarray partial=None):
-        cdef cnp.ndarray x, places, sizes
-        cuts = [(x, at) for x in arrays for at in range(0, cnp.PyArray_SIZE(x), BLOCK)]
-        places = np.array([<intptr_t> cnp.PyArray_DATA(x) + at * x.itemsize for x, at in cuts], np.intp)
-        sizes = np.array([min(BLOCK, x.size - at) for x, at in cuts], np.intp)
+    def __dealloc__(self):
+        free(self.table)
+
+    def __init__(self, tuple arrays not None, cnp.ndarray partial=None):
+        cdef cnp.ndarray x
+        cdef Py_ssize_t at, size, count = 0, i = 0
+        cdef intptr_t* place
+        for x in arrays:
+            count += blocks(cnp.PyArray_SIZE(x))
+        self.table = place = <intptr_t*> malloc(max(1, 2 * count) * sizeof(intptr_t))
+        if not place:
+            raise MemoryError
+        for x in arrays:
+            size = cnp.PyArray_SIZE(x)
+            for at in range(0, size, BLOCK):
+                place[i] = <intptr_t> (cnp.PyArray_BYTES(x) + at * cnp.PyArray_ITEMSIZE(x))
+                place[count + i] = min(BLOCK, size - at)
+                i += 1
         if partial is None:
-            partial = np.empty(len(cuts))
+            partial = np.empty(count)
         self.by_rows = False
         self.fn, self.args = sum_of_squares, &self.p
-        self.arrays = (*arrays, places, sizes, partial)
+        self.arrays = (arrays, partial)
         self.kernels = self.p.kernels = kernels_of(type_code(arrays[0]))
-        self.p.place, self.p.size = <intptr_t*> cnp.PyArray_DATA(places), <intptr_t*> cnp.PyArray_DATA(sizes)
-        self.p.partial, self.p.blocks = <double*> cnp.PyArray_DATA(partial), cnp.PyArray_SIZE(partial)
+        self.p.place, self.p.size, self.p.blocks = place, place + count, count
+        self.p.partial = <double*> cnp.PyArray_DATA(partial)
 
     def total(self):
         """The result, once the op has run."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _compare, _dense, _kernels, _memory, _ops, _rows, _vectors
+from .._core import _dense, _kernels, _losses, _memory, _ops, _rows, _vectors
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -230,17 +230,17 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _compare.Loss(kernel, inputs[0], inputs[1], *outputs, **_of_loss(op, weight))
+            return _losses.Loss(kernel, inputs[0], inputs[1], *outputs, **_of_loss(op, weight))
         case "loss_gradient":
-            return _compare.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_of_loss(op, weight))
+            return _losses.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_of_loss(op, weight))
         case "metric" if kernel in _kernels.METRICS:
-            return _compare.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs.get("threshold", 0.5), weight)
+            return _losses.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs.get("threshold", 0.5), weight)
         case "metric":
-            return _compare.Loss(kernel, inputs[0], inputs[1], outputs[0], **_of_loss(op, weight))
+            return _losses.Loss(kernel, inputs[0], inputs[1], outputs[0], **_of_loss(op, weight))
         case "tally":
             cuts = attrs.get("thresholds")
             thresholds = None if cuts is None else np.array(cuts, np.float64)
-            return _compare.Tally(kernel, inputs[0], inputs[1], outputs[0], weight, thresholds, attrs.get("bins", 1))
+            return _losses.Tally(kernel, inputs[0], inputs[1], outputs[0], weight, thresholds, attrs.get("bins", 1))
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
             return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
@@ -253,11 +253,11 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "bias_gradient":
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
-            return _compare.Accumulate(inputs[0], outputs[0])
+            return _losses.Accumulate(inputs[0], outputs[0])
         case "mean_gradient":
             return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
         case "sum_of_squares":
-            return _vectors.SumOfSquares(*inputs, partial=outputs[0])
+            return _vectors.SumOfSquares(tuple(inputs), outputs[0])
         case "update":
             squares = inputs[2] if len(inputs) > 2 else None
             return _dense.ApplyUpdate(inputs[1], attrs["rule"], squares, attrs.get("max_norm", inf))

@@ -4,8 +4,8 @@ from typing import Unpack
 
 import numpy as np
 
-from fastbp.ops.update import nadam_rates
-from fastbp.optimizers.base import LearningRate, Optimizer, Options, OptionsButDecay, check_below_one
+from fastbp.ops.update import adam_rates, check_below_one, nadam_rates
+from fastbp.optimizers.base import LearningRate, Optimizer, Options, OptionsButDecay
 from fastbp.utils import check_flag
 
 
@@ -63,7 +63,7 @@ class Adam(Optimizer):
 
     def correct(self, numbers: np.ndarray, number: np.ndarray) -> None:
         """Make the step sizes α of the learning rates."""
-        numbers[:, 0] = numbers[:, 0] * np.sqrt(1 - self.decay**number) / (1 - self.momentum**number)
+        numbers[:, 0] = adam_rates(number, numbers[:, 0], self.momentum, self.decay)
 
 
 class AdamW(Adam):

@@ -2,7 +2,8 @@
 
 from typing import Unpack
 
-from fastbp.optimizers.base import LearningRate, Optimizer, Options, check_below_one
+from fastbp.ops.update import check_below_one, rmsprop_rule
+from fastbp.optimizers.base import LearningRate, Optimizer, Options
 from fastbp.utils import check_flag, check_number
 
 
@@ -124,7 +125,7 @@ class RMSprop(Optimizer):
         momentum = check_number("momentum", momentum, 0, 1)
         super().__init__(learning_rate, momentum, check_below_one("rho", rho), epsilon, **options)
         self.centered = check_flag("centered", centered)
-        self.kernel = "rmsprop" + "_centered" * self.centered + "_momentum" * bool(momentum)
+        self.kernel = rmsprop_rule(self.centered, bool(momentum))
         self.slots = 1 + self.centered + bool(momentum)
 
 

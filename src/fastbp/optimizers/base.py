@@ -125,7 +125,7 @@ class Optimizer:
         self.learning_rate = learning_rate
         self._momentum, self._decay = momentum, decay
         self._epsilon = None if epsilon is None else check_number("epsilon", epsilon, 0, ends="(]")
-        self._weight_decay = check_number("weight_decay", weight_decay or 0.0, 0)
+        self._weight_decay = 0.0 if weight_decay is None else check_number("weight_decay", weight_decay, 0)
         limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
         given = {name: check_number(name, limit, 0, ends="(]") for name, limit in limits.items() if limit is not None}
         if len(given) > 1:
@@ -137,10 +137,7 @@ class Optimizer:
         self.gradient_accumulation_steps = _check_optional(
             "gradient_accumulation_steps", gradient_accumulation_steps, 2
         )
-        self.learning_rate_multipliers = learning_rate_multipliers and {
-            key: check_number(f"learning_rate_multipliers[{key!r}]", factor, 0)
-            for key, factor in learning_rate_multipliers.items()
-        }
+        self.learning_rate_multipliers = _check_multipliers(learning_rate_multipliers)
         self.release()
 
     # -- constants
@@ -241,8 +238,8 @@ class Optimizer:
 
     def attach(self, parameters: np.ndarray, variables: Sequence[Any]) -> None:
         """Have state for these flat parameters, which hold these variables: a new one, unless it is theirs already."""
-        if self._epsilon is not None and not parameters.dtype.type(self.epsilon) > 0:
-            raise ValueError(f"expected epsilon to be more than 0 in {parameters.dtype}, got {self.epsilon}")
+        if self._epsilon is not None:
+            check_number("epsilon", self.epsilon, 0, ends="(]", dtype=parameters.dtype)
         for key in self.learning_rate_multipliers or {}:
             if not any(_names(key, variable) for variable in variables):
                 names = sorted({variable.path.rpartition("/")[0] for variable in variables})
@@ -367,13 +364,16 @@ def slice_of(flat: np.ndarray, variable: Any) -> np.ndarray:
     return view
 
 
-def check_below_one(name: str, value: float) -> float:
-    """A number from 0 to below 1."""
-    return check_number(name, value, 0, 1, "[)")
-
-
 def _check_optional(name: str, value: object, minimum: int) -> int | None:
     return None if value is None else check_count(name, value, minimum)
+
+
+def _check_multipliers(given: Mapping[str, float] | None) -> dict[str, float] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"expected learning_rate_multipliers as a dict of names to factors, got {given!r}")
+    return {key: check_number(f"learning_rate_multipliers[{key!r}]", factor, 0) for key, factor in given.items()}
 
 
 def _names(key: str, variable: Any) -> bool:

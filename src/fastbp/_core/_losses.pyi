@@ -1,4 +1,4 @@
-# Floor 1. What _compare.pyx shows to Python.
+# Floor 1. What _losses.pyx shows to Python.
 
 from typing import Any
 
@@ -52,6 +52,8 @@ class Tally(_Comparison):
         bins: int = 1,
     ) -> None: ...
     def bind_sums(self, sums: Array) -> None: ...
+
+def total(values: Array) -> float: ...
 
 class Accumulate(Op):
     def __init__(self, values: Array, total: Array) -> None: ...

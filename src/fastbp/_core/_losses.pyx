@@ -182,6 +182,11 @@ cdef class Tally(_Comparison):
         self.p.sums_stride = cnp.PyArray_STRIDE(sums, 0) // sizeof(double)
 
 
+def total(cnp.ndarray values not None):
+    """Sum of a contiguous vector, in double, always in the same order."""
+    return kernels_of(type_code(values)).sum(cnp.PyArray_SIZE(values), cnp.PyArray_DATA(values))
+
+
 cdef struct Total:                # total += sum of values
     const fbp_kernels* kernels
     View values                   # IN (batch,)
