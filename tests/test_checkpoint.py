@@ -544,7 +544,6 @@ HOSTILE = {
     "progress": (at(["progress"], []), "progress of a training"),
     "no epoch": (at(["progress", "epoch"], DELETED), "progress of a training"),
     "step too far": (at(["progress", "step"], 99), "a step of the epoch"),
-    "batch of none": (at(["progress", "batch"], 0), "a step of the epoch"),
     "shuffle": (at(["progress", "shuffle"], 1), "shuffle as True or False"),
     "missing weight": (tensor("shared/kernel", DELETED), "an array for shared/kernel"),
     "missing state": (tensor("optimizer/1/shared/bias", DELETED), "optimizer/1/shared/bias"),

@@ -45,6 +45,7 @@ _MODULES = (
     "optimizers",
     "plots",
     "random",
+    "streams",
     "testing",
     "utils",
 )

@@ -105,7 +105,7 @@ def gather(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if progress is not None:
         place = {key: value for key, value in asdict(progress).items() if key != "totals"}
         if progress.step:
-            tensors[TOTALS] = progress.totals
+            tensors[TOTALS] = progress.totals[0]
         else:
             place["random"] = None
     description = {
@@ -182,12 +182,12 @@ def make_progress(data: Any, tensors: Mapping[str, np.ndarray]) -> Progress:
     epoch, step, rows, batch = (check_steps(key, data[key]) for key in ("epoch", "step", "rows", "batch"))
     progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]))
     if step:
-        if not batch or step > -(-rows // batch):
+        if rows and batch and step > -(-rows // batch):
             raise ValueError(f"expected a step of the epoch, got {data!r}")
         stream = fastbp_random.Stream()
         stream.state = data["random"]  # checked here
         progress.random = stream.state
-        progress.totals = take(tensors, TOTALS, None, np.dtype(np.float64)).copy()
+        progress.totals = take(tensors, TOTALS, None, np.dtype(np.float64)).reshape(1, -1).copy()
     return progress
 
 

@@ -35,6 +35,7 @@ class Compiled(Network):
         self._executables: dict[tuple[str, int, tuple[Kind, ...]], compiler.Executable] = {}
         self._kinds: tuple[Kind, ...] = ()  # of the targets seen last
         self._columns: list[int | None] = [None]
+        self._folded: dict[int, tuple[int, ...]] = {}  # shapes of outputs whose rows have several axes
         self._trained: frozenset[Variable] = frozenset()
         self.progress: Any = None
         super().__init__(graph, name, dtype)
@@ -58,6 +59,7 @@ class Compiled(Network):
         super()._install(graph)
         self._executables.clear()
         self._columns = [prod(symbol.shape) for symbol in graph.inputs]
+        self._folded = {k: symbol.shape for k, symbol in enumerate(graph.outputs) if len(symbol.shape) > 1}
         self._trained = frozenset(self.trainable_weights)
 
     @property
