@@ -223,37 +223,22 @@ def test_an_epoch_under_way_cannot_go_on_with_something_else(change, words):
 
 
 SCRIPT = """
-import json, os, sys, time
+import json, os, sys
 import numpy as np, fastbp as fb
-from fastbp import trainer
-
-trainer.CHUNK_SECONDS = 0  # a step at a time
-kept = "kept.safetensors"
-
-
-class SaveEvery(fb.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_chunk(self, steps, logs):
-        if steps % 3 == 0:
-            self.model.save(kept)
-
-    def on_epoch_end(self, epoch, logs):
-        print(json.dumps([epoch, logs]), flush=True)
-
 
 fb.utils.set_random_seed(3)
 rng = np.random.default_rng(0)
 x = rng.integers(0, 256, (200, 12)).astype(np.uint8)
 y = rng.integers(0, 4, 200)
-if os.path.exists(kept):
-    model = fb.load(kept)
+if os.path.exists("kept.safetensors"):
+    model = fb.load("kept.safetensors")
 else:
     model = fb.Sequential([fb.Input((12,), scale=1 / 255), fb.Dense(16, "tanh"), fb.Dense(4, "softmax")])
     model.compile(fb.optimizers.Nadam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+keep = fb.callbacks.ModelCheckpoint("kept.safetensors", save_freq=3)
+tell = fb.callbacks.LambdaCallback(on_epoch_end=lambda *of_epoch: print(json.dumps(of_epoch), flush=True))
 print("ready", flush=True)
-model.fit(x, y, epochs=int(sys.argv[1]), batch_size=10, verbose=0, resume=True, callbacks=[SaveEvery()])
+model.fit(x, y, epochs=int(sys.argv[1]), batch_size=10, verbose=0, resume=True, callbacks=[keep, tell])
 model.save("done.safetensors")
 """
 EPOCHS, KILLS = 60, 20
