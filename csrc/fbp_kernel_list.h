@@ -1,5 +1,5 @@
-// Floor 0. One line a kernel: FBP_KERNEL(result, name, parameters). The struct fbp_kernels and the table of each ISA are
-// generated from it. No include guard: it is meant to be included more than once.
+// Floor 0. One line a kernel: FBP_KERNEL(result, name, parameters). The struct fbp_kernels and the table of each ISA
+// are generated from it. No include guard: it is meant to be included more than once.
 
 FBP_KERNEL(void, gemm,
            (const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
@@ -27,8 +27,7 @@ FBP_KERNEL(void, vector_map,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(double, sum_of_squares, (fbp_size n, const void *x))
-FBP_KERNEL(void, softmax,
-           (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
+FBP_KERNEL(void, softmax, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
 FBP_KERNEL(void, softmax_backward,
            (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y, fbp_size y_stride,
             void *dx, fbp_size dx_stride))
@@ -67,12 +66,19 @@ FBP_KERNEL(void, stream, (fbp_size n, const void *x, void *out))
 FBP_KERNEL(void, gather, (const fbp_gather *args))
 FBP_KERNEL(void, gather_labels, (const fbp_gather *args))
 FBP_KERNEL(void, gather_sparse, (const fbp_gather *args))
-FBP_KERNEL(void, batch_norm, (const fbp_norm *args))
-FBP_KERNEL(void, batch_norm_apply, (const fbp_norm *args))
-FBP_KERNEL(void, batch_norm_backward, (const fbp_norm *args))
+FBP_KERNEL(void, batch_sums, (const fbp_norm *args))
+FBP_KERNEL(void, batch_moments, (const fbp_norm *args))
+FBP_KERNEL(void, running_factors, (const fbp_norm *args))
+FBP_KERNEL(void, batch_apply, (const fbp_norm *args))
+FBP_KERNEL(void, batch_gradient_sums, (const fbp_norm *args))
+FBP_KERNEL(void, batch_gradient_factors, (const fbp_norm *args))
+FBP_KERNEL(void, batch_gradient_apply, (const fbp_norm *args))
 FBP_KERNEL(void, group_norm, (const fbp_norm *args))
 FBP_KERNEL(void, group_norm_backward, (const fbp_norm *args))
 FBP_KERNEL(void, dropout,
+           (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+            fbp_size src_stride, void *dst, fbp_size dst_stride))
+FBP_KERNEL(void, noise,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(void, random_bits, (const fbp_random *from, fbp_size begin, fbp_size n, uint32_t *out))

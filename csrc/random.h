@@ -1,4 +1,4 @@
-// Floor 0. Random bits by Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011), and dropout made of them.
+// Floor 0. Random bits by Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011), and dropout and normal noise made of them.
 //
 // A word is a function of (seed, position) alone: the 128-bit counter position / 4 is enciphered under the key `seed`
 // in ten rounds, and word position % 4 of the result is taken. So a mask does not depend on threads, shares, real type
@@ -129,6 +129,73 @@ static void OP(dropout)(const void *arguments, fbp_size i, fbp_size j, fbp_size 
             n = cols - q;
             const uint32_t *words = words_at(&w, begin + r * a->row_length + q, ahead, &n);
             OP(keep)(a, n, words, x + q, y + q);
+        }
+    }
+}
+
+// ---- normal numbers
+
+// sin(pi/2 z) / z as a polynomial in z^2 for |z| <= 1: a minimax fit, off by 2^-27 (float), 2^-61 (double).
+#if FBP_REAL_BITS == 32
+static const real OP(sine_coef)[] = {0.0001516717f, -0.0046741436f, 0.07968992f, -0.6459638f, 1.5707964f};
+#else
+static const real OP(sine_coef)[] = {0x1.9d462020fcc78p-38,  -0x1.6f7acdb8f6580p-31, 0x1.e8f3675ee37ddp-25,
+                                     -0x1.e3074dfaf87afp-19, 0x1.5078348551854p-13,  -0x1.32d2cce627c86p-8,
+                                     0x1.466bc6775aa7dp-4,   -0x1.4abbce625be52p-1,  0x1.921fb54442d18p+0};
+#endif
+
+// Words as reals in (0, 1]: (word + 1/2) / 2^32, of full precision also near 0.
+FBP_INLINE vreal OP(fraction)(const uint32_t *words) {
+#if FBP_REAL_BITS == 32
+    vint w;
+    memcpy(&w, words, sizeof w);
+    const vreal high = __builtin_convertvector((w >> 16) & 0xffff, vreal), low = __builtin_convertvector(w & 0xffff, vreal);
+#else
+    typedef int32_t narrow __attribute__((vector_size(FBP_VECTOR_BYTES / 2)));
+    narrow w;
+    memcpy(&w, words, sizeof w);
+    const vreal high = __builtin_convertvector((w >> 16) & 0xffff, vreal), low = __builtin_convertvector(w & 0xffff, vreal);
+#endif
+    return vfma(high, vset((real)0x1p-16), (low + vset((real)0.5)) * vset((real)0x1p-32));
+}
+
+// Standard normal numbers (Box & Muller 1958): sqrt(-2 log u) cos(2 pi v), of two independent words each. v counts from
+// -1/2 to 1/2, and cos(2 pi v) = sin(pi/2 (1 - 4 |v|)). None is beyond 6.8; one in 10^11 would have to be.
+FBP_INLINE vreal OP(normal)(const uint32_t *length, const uint32_t *angle) {
+    const vreal r = vsqrt(vset(-2) * vlog(OP(fraction)(length)));
+    const vreal half = vset((real)0.5), z = vset(1) - vset(4) * vabs(OP(fraction)(angle) - half), zz = z * z;
+    return r * (z * vpoly(OP(sine_coef), (int)(sizeof OP(sine_coef) / sizeof(real)), zz, zz * zz));
+}
+
+// n elements, with words for as many, and behind them for whole vectors.
+FBP_INLINE void OP(add_noise)(const fbp_noise *a, fbp_size n, const uint32_t *lengths, const uint32_t *angles,
+                              const real *src, real *dst) {
+    const vreal stddev = vset((real)a->stddev), one = vset(1);
+    for (fbp_size q = 0; q < n; q += LANES) {
+        const vreal x = vload_upto(src + q, n - q), noise = stddev * OP(normal)(lengths + q, angles + q);
+        vstore_upto(dst + q, vfma(noise, a->multiplies ? x : one, x), n - q);
+    }
+}
+
+// A block function. The words of lengths and of angles lie half of all counters apart.
+static void OP(noise)(const void *arguments, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
+                      fbp_size src_stride, void *dst, fbp_size dst_stride) {
+    const fbp_noise *a = arguments;
+    const int whole_rows = j == 0 && cols == a->row_length;
+    const fbp_size begin = (fbp_size)a->from.word + i * a->row_length + j;
+    fbp_random half = a->from;
+    half.counter[0] ^= (uint64_t)1 << 63;
+    fbp_words lengths, angles;
+    lengths.from = &a->from, lengths.begin = lengths.end = 0;
+    angles.from = &half, angles.begin = angles.end = 0;
+    for (fbp_size r = 0; r < rows; r++) {
+        const real *x = (const real *)src + r * src_stride;
+        real *y = (real *)dst + r * dst_stride;
+        for (fbp_size q = 0, n; q < cols; q += n) {
+            const fbp_size at = begin + r * a->row_length + q, ahead = whole_rows ? (rows - r) * cols - q : cols - q;
+            n = cols - q;
+            const uint32_t *length = words_at(&lengths, at, ahead, &n), *angle = words_at(&angles, at, ahead, &n);
+            OP(add_noise)(a, n, length, angle, x + q, y + q);
         }
     }
 }

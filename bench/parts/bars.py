@@ -40,6 +40,7 @@ PEAK, STEP, CALL, GEMM, SLOWDOWN = (
 )
 BARS = {
     "headline": [Bar("jax", 2.5), Bar("torch", 10), Bar("numpy", 7)],
+    "normalized": [Bar("jax", 2)],
     "medium": [Bar("jax", 1.9), Bar(PEAK, 0.68, "share")],
     "wide": [Bar("jax", 1.4), Bar(PEAK, 0.76, "share")],
     "tiny": [Bar("jax", 2.3), Bar("numpy", 25), Bar("torch", 200), Bar(STEP, 2e-6, "µs")],

@@ -15,7 +15,7 @@ from trainers.workload import WORKLOADS, Workload
 from . import Result, Run, bars
 from .contest import Contest, Side
 
-ROUNDS = {"headline": 7, "medium": 6, "wide": 3, "tiny": 9, "small": 9}
+ROUNDS = {"headline": 7, "normalized": 5, "medium": 6, "wide": 3, "tiny": 9, "small": 9}
 BLOCK_S = 0.1  # of steps on all rows
 QUICK_STEPS = 60  # an epoch
 TRIAL_SHARE = 8  # a trial of thread counts is this part of an epoch

@@ -113,6 +113,7 @@ print(model.program("train", batch_size=32).describe(profile=True))
 
 TITLES = {
     "headline": "The headline: MNIST in batches of 32",
+    "normalized": "The headline with batch normalisation and dropout",
     "medium": "Medium",
     "wide": "Wide",
     "tiny": "Tiny: what a step costs when there is nothing to compute",

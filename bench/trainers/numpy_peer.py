@@ -76,6 +76,8 @@ class Trainer:
     """See `trainers`.  Parameters, gradients and moments are views of flat vectors, so that the update is one pass."""
 
     def __init__(self, workload: Workload, threads: int, seed: int):
+        if workload.batch_norm or workload.dropout:
+            raise NotImplementedError("by hand it has neither batch normalisation nor dropout")
         threadpool_limits(threads)  # for the life of this process, not only inside a `with`
         self.workload = workload
         self.apply, self.differentiate = ACTIVATIONS[workload.activation]

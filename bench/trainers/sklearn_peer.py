@@ -20,6 +20,8 @@ class Trainer:
     """See `trainers`."""
 
     def __init__(self, workload: Workload, threads: int, seed: int):
+        if workload.batch_norm or workload.dropout:
+            raise NotImplementedError("it has neither batch normalisation nor dropout")
         if workload.output == "sigmoid":
             raise NotImplementedError("it has no sigmoid output with a squared error")
         threadpool_limits(threads)  # for the life of this process, not only inside a `with`

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .workload import BETA_1, BETA_2, EPSILON, Workload
+from .workload import BETA_1, BETA_2, EPSILON, MOMENTUM, VARIANCE_EPSILON, Workload
 
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 
@@ -27,8 +27,9 @@ class Trainer:
         for (fan_in, fan_out), w, b in zip(workload.layers, start[::2], start[1::2], strict=True):
             dense = nn.Linear(fan_in, fan_out)
             dense.load_state_dict({"weight": w.T, "bias": b})
-            modules += [dense, ACTIVATIONS[workload.activation]()]
-        modules[-1:] = [ACTIVATIONS[workload.output]()] if workload.output in ACTIVATIONS else []
+            modules += [dense, *self._behind(fan_out)]
+        del modules[modules.index(dense) + 1 :]
+        modules += [ACTIVATIONS[workload.output]()] if workload.output in ACTIVATIONS else []
         self.net = nn.Sequential(*modules)
         rate = workload.learning_rate
         if workload.optimizer == "adam":
@@ -37,6 +38,13 @@ class Trainer:
         else:
             self.optimizer = torch.optim.SGD(self.net.parameters(), rate, fused=True)
         self.shuffled = [torch.empty(0), torch.empty(0)]  # x and y in the order of the epoch
+
+    def _behind(self, size):
+        """What comes behind the product of a hidden layer."""
+        workload = self.workload
+        normal = [nn.BatchNorm1d(size, VARIANCE_EPSILON, 1 - MOMENTUM)] if workload.batch_norm else []
+        dropout = [nn.Dropout(workload.dropout)] if workload.dropout else []
+        return [*normal, ACTIVATIONS[workload.activation](), *dropout]
 
     def epoch(self, x, y, order):
         order = torch.from_numpy(self.workload.whole_batches(order))
@@ -65,5 +73,6 @@ class Trainer:
 
     @torch.inference_mode()
     def predict(self, x):
-        z = self.net(torch.from_numpy(x))
+        z = self.net.eval()(torch.from_numpy(x))
+        self.net.train()
         return (z.softmax(1) if self.workload.output == "softmax" else z).numpy()

@@ -10,6 +10,8 @@ import numpy as np
 
 # Adam's constants, Keras's defaults, the same for every peer.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+# Batch normalisation's, Keras's too.
+MOMENTUM, VARIANCE_EPSILON = 0.99, 1e-3
 
 MNIST_COLUMNS = 784
 
@@ -36,6 +38,10 @@ class Workload:
         Of the data. As many as a batch: the steps take all rows as they lie.
     dtype : {"float32", "float64"}
         float64 is for fastbp alone.
+    batch_norm : bool
+        Batch normalisation before the activation of each hidden layer.
+    dropout : float
+        Rate of dropout behind the activation of each hidden layer.
     """
 
     sizes: tuple[int, ...] = (MNIST_COLUMNS, 128, 64, 10)
@@ -46,6 +52,8 @@ class Workload:
     batch: int = 32
     rows: int = 48_000
     dtype: Literal["float32", "float64"] = "float32"
+    batch_norm: bool = False
+    dropout: float = 0.0
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -68,8 +76,11 @@ class Workload:
 
     def __str__(self) -> str:
         loss = "cross-entropy" if self.output == "softmax" else "mean squared error"
+        hidden = (
+            f"{'batch norm, ' * self.batch_norm}{self.activation}{f', dropout {self.dropout:g}' * bool(self.dropout)}"
+        )
         return (
-            f"{'-'.join(map(str, self.sizes))}, {self.activation}, {self.output}, {loss}, {self.optimizer}, "
+            f"{'-'.join(map(str, self.sizes))}, {hidden}, {self.output}, {loss}, {self.optimizer}, "
             f"batch {self.batch:,} of {self.rows:,} rows"
         )
 
@@ -102,6 +113,7 @@ class Workload:
 
 WORKLOADS = {
     "headline": Workload(),
+    "normalized": Workload(batch_norm=True, dropout=0.2),
     "medium": Workload((784, 256, 256, 10), batch=128),
     "wide": Workload((784, 1024, 1024, 10), batch=256),
     "tiny": Workload((2, 4, 1), "sigmoid", "sigmoid", "sgd", 0.01, batch=100, rows=100),

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from fastbp._config_report import show_config
     from fastbp._core._team import get_num_threads, set_num_threads
     from fastbp.checkpoint import load
-    from fastbp.layers import Activation, Dense, Input
+    from fastbp.layers import Activation, BatchNormalization, Dense, Dropout, Input, LayerNormalization
     from fastbp.model import Model
     from fastbp.sequential import Sequential
 
 # public name -> the module that holds it
 _HOME = {
     "Activation": "layers",
+    "BatchNormalization": "layers",
     "Dense": "layers",
+    "Dropout": "layers",
     "Input": "layers",
+    "LayerNormalization": "layers",
     "Model": "model",
     "Sequential": "sequential",
     "get_num_threads": "_core._team",
@@ -45,14 +48,18 @@ _MODULES = (
     "optimizers",
     "plots",
     "random",
+    "schedules",
     "streams",
     "testing",
     "utils",
 )
 __all__ = [
     "Activation",
+    "BatchNormalization",
     "Dense",
+    "Dropout",
     "Input",
+    "LayerNormalization",
     "Model",
     "Sequential",
     "__version__",

@@ -105,7 +105,7 @@ def gather(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if progress is not None:
         place = {key: value for key, value in asdict(progress).items() if key != "totals"}
         if progress.step:
-            tensors[TOTALS] = progress.totals[0]
+            tensors[TOTALS] = progress.totals
         else:
             place["random"] = None
     description = {
@@ -113,7 +113,7 @@ def gather(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "package": __version__,
         "model": encode(model),
         "compiled": model.get_compile_config(),
-        "iterations": None if state is None else model.optimizer.iterations,
+        "batches": None if state is None else model.optimizer.batches,
         "random": model.random.state,
         "progress": place,
     }
@@ -137,7 +137,7 @@ def restore(
     ValueError
         If description and arrays make no model.
     """
-    keys = ("model", "compiled", "iterations", "random", "progress")
+    keys = ("model", "compiled", "batches", "random", "progress")
     missing = [key for key in keys if key not in description]
     if missing:
         raise ValueError(f"expected a whole model, got none of {', '.join(missing)}: see load_weights")
@@ -148,8 +148,8 @@ def restore(
         if description["compiled"] is not None:
             model.compile_from_config(description["compiled"])
     names = set(weights_of(model))
-    if description["iterations"] is not None:
-        names |= restore_optimizer(model, tensors, check_steps("iterations", description["iterations"]))
+    if description["batches"] is not None:
+        names |= restore_optimizer(model, tensors, check_steps("batches", description["batches"]))
     if description["progress"] is not None:
         model.progress = make_progress(description["progress"], tensors)
         names |= {TOTALS} if model.progress.step else set()
@@ -163,7 +163,7 @@ def weights_of(model: Any) -> dict[str, np.ndarray]:
     return {variable.path: variable.value for variable in model.weights} if model.built else {}
 
 
-def restore_optimizer(model: Any, tensors: Mapping[str, np.ndarray], iterations: int) -> set[str]:
+def restore_optimizer(model: Any, tensors: Mapping[str, np.ndarray], batches: int) -> set[str]:
     """Give the optimizer its state and the number of steps back; returns the names of the tensors."""
     if model.optimizer is None or not model.built:
         raise ValueError("expected a compiled and built model where an optimizer has done steps")
@@ -171,7 +171,7 @@ def restore_optimizer(model: Any, tensors: Mapping[str, np.ndarray], iterations:
     state = model.optimizer_state()
     for name, view in state.items():
         view[...] = take(tensors, name, view.shape, view.dtype)
-    model.optimizer.iterations = iterations
+    model.optimizer.batches = batches
     return set(state)
 
 
@@ -179,15 +179,16 @@ def make_progress(data: Any, tensors: Mapping[str, np.ndarray]) -> Progress:
     """The progress that a description has."""
     if not isinstance(data, dict) or data.keys() != asdict(Progress()).keys() - {"totals"}:
         raise ValueError(f"expected the progress of a training, got {data!r}")
-    epoch, step, rows, batch = (check_steps(key, data[key]) for key in ("epoch", "step", "rows", "batch"))
+    epoch, step = (check_steps(key, data[key]) for key in ("epoch", "step"))
+    rows, batch = (None if data[key] is None else check_steps(key, data[key]) for key in ("rows", "batch"))
     progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]))
     if step:
-        if rows and batch and step > -(-rows // batch):
+        if batch == 0 or (rows is not None and batch is not None and step > -(-rows // batch)):
             raise ValueError(f"expected a step of the epoch, got {data!r}")
         stream = fastbp_random.Stream()
         stream.state = data["random"]  # checked here
         progress.random = stream.state
-        progress.totals = take(tensors, TOTALS, None, np.dtype(np.float64)).reshape(1, -1).copy()
+        progress.totals = take(tensors, TOTALS, None, np.dtype(np.float64)).copy()
     return progress
 
 

@@ -19,7 +19,7 @@ from fastbp.registry import decode, encode
 from fastbp.utils import check_count, check_number, renew_after_fork
 
 KEPT_PROGRAMS = 16
-PURPOSES = ("train", "evaluate", "predict", "gradients", "trace")
+PURPOSES = ("train", "evaluate", "predict", "objective", "gradients", "trace")
 
 
 class Compiled(Network):
@@ -163,14 +163,51 @@ class Compiled(Network):
     def attach_optimizer(self) -> None:
         """Have the optimizer make its state for the weights, if it has none for them."""
         assert self.optimizer is not None
-        self.optimizer.attach(self._parameters())
+        self.optimizer.attach(self._parameters(), self.weights)
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Have the moving averages of the weights in their place for a while, to evaluate and predict with them.
+
+        The optimizer has to keep them (`use_ema=True`). Meanwhile the model cannot train; afterwards the weights are as
+        before, and training goes on as if nothing had been.
+
+        Raises
+        ------
+        ValueError
+            If there are no averages, or none yet.
+        RuntimeError
+            If the model is training.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp as fb
+        >>> x, y = np.ones((4, 2)), np.ones(4)
+        >>> model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+        >>> model.compile(fb.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.9), "mse")
+        >>> history = model.fit(x, y, epochs=50, verbose=0)
+        >>> before = model.get_weights()
+        >>> with model.averaged_weights():
+        ...     loss = model.evaluate(x, y)
+        >>> all(np.array_equal(*pair) for pair in zip(before, model.get_weights()))
+        True
+        """
+        with self._training():
+            if self.optimizer is None:
+                raise ValueError(f"expected a compiled model: call {self.name}.compile(optimizer, loss) first")
+            self.optimizer.swap()
+            try:
+                yield
+            finally:
+                self.optimizer.swap()
 
     def program(self, kind: str = "train", batch_size: int = 32) -> compiler.Executable:
         """The compiled program; its `describe()` is a listing.
 
         Parameters
         ----------
-        kind : {"train", "evaluate", "predict", "gradients", "trace"}
+        kind : {"train", "evaluate", "predict", "objective", "gradients", "trace"}
+            "objective" is the loss as training computes it, "gradients" its gradients, "trace" every tensor on the way.
         batch_size : int
 
         Examples

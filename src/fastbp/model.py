@@ -162,17 +162,17 @@ class Model(Compiled):
         if validation_data is not None:
             validation = self._validation(validation_data, source)
         with self._training():
-            progress = self.progress if resumed and self.progress else trainer.Progress(first)
-            progress.check(source)
             if isinstance(source, Arrays):
                 self._ready(source.rows)
+            progress = self.progress if resumed and self.progress else trainer.Progress(first)
+            progress.check(source)
             self.history, self.stop_training = History(), False
             if progress.epoch < last:
                 self.progress = progress
                 params = {"epochs": last, "steps": source.steps, "verbose": shown}
                 self.history.set_params(params)
                 with CallbackList(listeners, self, params) as calls:
-                    trainer.fit(self, source, validation, epochs=last, callbacks=calls)
+                    trainer.fit(self, source, validation, last=last, callbacks=calls)
             return self.history
 
     def _flow(self, x: Any, batch_size: object, shuffle: bool, steps: object = None, class_weight: Any = None) -> Flow:
@@ -224,7 +224,7 @@ class Model(Compiled):
             program.bind(rows.arrays)
             program.reset()
             try:
-                trainer.Updates(self.optimizer)(program, 0, rows.size)
+                trainer.update(self.optimizer, program, 0, rows.size)
             finally:
                 program.release()
             return as_results(trainer.means(program, rows.size), return_dict)
@@ -330,6 +330,9 @@ class Model(Compiled):
     def gradients(self, x: Any, y: Any) -> dict[str, Any]:
         """Everything that one forward and one backward pass computes, by name.
 
+        They compute as the next training step would: with its dropout, and by the moments of these rows where a layer
+        normalises a batch. Nothing changes.
+
         Parameters
         ----------
         x, y : array_like
@@ -356,7 +359,8 @@ class Model(Compiled):
             program = self.executable("trace", rows.size, rows.kinds)
             program.bind(rows.arrays)
             program.reset()
-            program.run(0, rows.size)
+            assert self.optimizer is not None
+            program.run(0, rows.size, step=self.optimizer.iterations)
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}

@@ -127,6 +127,8 @@ class Network:
         variables = [variable for layer in graph.layers for variable in layer.weights]
         check_paths(variables)
         self._storage = store(variables, dtype, self.random.generator())
+        for layer in graph.layers:
+            layer.draw_seeds(self.random.generator())
         self._graph, self._dtype = graph, dtype
 
     def _parameters(self) -> np.ndarray:

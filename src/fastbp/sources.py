@@ -45,7 +45,7 @@ class Source:
 
     batch: int | None
     size: int | None = None
-    shuffle: bool = False
+    shuffle: bool
     restarts = True
 
     @property

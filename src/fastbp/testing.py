@@ -63,11 +63,12 @@ def check_gradients(
 ) -> GradientReport:
     """Compare the gradients that training uses with central differences.
 
-    The model is copied to float64 and not changed. The derivative of the mean loss comes from differences over ±ε/2, ±ε
-    and ±2ε, combined to fourth order. An error is relative to the element's gradient, but at least to a thousandth of
-    the largest one in its parameter, and to what the loss's own rounding can hide. Where a ReLU or an absolute error
-    has its kink within 2ε the differences contradict each other and the element is skipped; which ones are does not
-    depend on the gradient that is being checked.
+    The model is copied to float64 and not changed. It computes as in training: with the moments of these rows where a
+    layer normalises them, and with dropout, whose mask is that of a first step all the time. The derivative of the mean
+    loss comes from differences over ±ε/2, ±ε and ±2ε, combined to fourth order. An error is relative to the element's
+    gradient, but at least to a thousandth of the largest one in its parameter, and to what the loss's own rounding can
+    hide. Where a ReLU or an absolute error has its kink within 2ε the differences contradict each other and the element
+    is skipped; which ones are does not depend on the gradient that is being checked.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def check_gradients(
     analytic = twin.executable("gradients", count, rows.kinds)
     analytic.bind(rows.arrays)
     analytic.run(0, count)
-    forward = twin.executable("evaluate", count, rows.kinds)
+    forward = twin.executable("objective", count, rows.kinds)
     forward.bind(rows.arrays)
 
     def loss() -> float:
@@ -119,7 +120,8 @@ def check_gradients(
     floor = 16 * np.finfo(np.float64).eps * max(1.0, abs(at_rest)) / step / limit
     worst: tuple[float, str, Variable, int, float, float] | None = None
     checked = skipped = 0
-    for symbol, variable in analytic.parameters().items():
+    learned = {symbol: variable for symbol, variable in analytic.parameters().items() if variable.trainable}
+    for symbol, variable in learned.items():
         gradient = analytic.array(f"d{symbol}").reshape(-1)
         flat = variable.value.reshape(-1)
         largest = float(np.abs(gradient).max())

@@ -69,8 +69,11 @@ cdef extern from "fbp_kernels.h" nogil:
         void* state[3]
         fbp_size stride
         double rate, gradient_rate, correction, shrink
+        double scale, keep, overwrite
+        double multiplier
         double momentum, decay, epsilon
         double l1, l2, clip
+        void* average
         int options
 
     ctypedef struct fbp_vector:
@@ -119,6 +122,9 @@ cdef extern from "fbp_kernels.h" nogil:
         void* rstd
         void* running_mean
         void* running_variance
+        void* sums
+        fbp_size sums_stride, block
+        const void* first
         void* y
         fbp_size y_stride
         void* dgamma
@@ -137,6 +143,12 @@ cdef extern from "fbp_kernels.h" nogil:
         fbp_size row_length
         uint32_t threshold
         double scale, shift, fill
+
+    ctypedef struct fbp_noise:
+        fbp_random from_ "from"
+        fbp_size row_length
+        double stddev
+        int multiplies
 
     ctypedef struct fbp_gather:
         fbp_dtype src_dtype
@@ -196,12 +208,17 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_labels)(const fbp_gather* args) noexcept nogil
         void (*gather_sparse)(const fbp_gather* args) noexcept nogil
-        void (*batch_norm)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_apply)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_backward)(const fbp_norm* args) noexcept nogil
+        void (*batch_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_moments)(const fbp_norm* args) noexcept nogil
+        void (*running_factors)(const fbp_norm* args) noexcept nogil
+        void (*batch_apply)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_factors)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_apply)(const fbp_norm* args) noexcept nogil
         void (*group_norm)(const fbp_norm* args) noexcept nogil
         void (*group_norm_backward)(const fbp_norm* args) noexcept nogil
         fbp_block_fn dropout
+        fbp_block_fn noise
         void (*random_bits)(const fbp_random* place, fbp_size begin, fbp_size n, uint32_t* out) noexcept nogil
         double (*fma_chains)(fbp_size iterations) noexcept nogil
 

@@ -8,7 +8,10 @@ from ._ops import Op
 
 Array = NDArray[Any]
 
-class BatchNorm(Op):
+class _Norm(Op):
+    def bind(self, x: Array | None = None, y: Array | None = None) -> None: ...
+
+class BatchNorm(_Norm):
     def __init__(
         self,
         x: Array,
@@ -21,14 +24,22 @@ class BatchNorm(Op):
         running_mean: Array | None = None,
         running_variance: Array | None = None,
         momentum: float = 0,
+        by_columns: bool = False,
     ) -> None: ...
 
-class BatchNormInference(Op):
+class BatchNormInference(_Norm):
     def __init__(
-        self, x: Array, gamma: Array | None, beta: Array | None, y: Array, mean: Array, rstd: Array
+        self,
+        x: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        y: Array,
+        running_mean: Array | None,
+        running_variance: Array,
+        epsilon: float,
     ) -> None: ...
 
-class BatchNormGradient(Op):
+class BatchNormGradient(_Norm):
     def __init__(
         self,
         dy: Array,
@@ -39,9 +50,10 @@ class BatchNormGradient(Op):
         dx: Array,
         dgamma: Array,
         dbeta: Array,
+        by_columns: bool = False,
     ) -> None: ...
 
-class GroupNorm(Op):
+class GroupNorm(_Norm):
     def __init__(
         self,
         x: Array,
@@ -55,9 +67,7 @@ class GroupNorm(Op):
         span: int = 1,
     ) -> None: ...
 
-def blocks(rows: int) -> int: ...
-
-class GroupNormGradient(Op):
+class RowNormGradient(_Norm):
     def __init__(
         self,
         dy: Array,
@@ -66,7 +76,21 @@ class GroupNormGradient(Op):
         mean: Array | None,
         rstd: Array,
         dx: Array,
-        sums: Array,
+        slope: Array | None = None,
+    ) -> None: ...
+
+def blocks(rows: int) -> int: ...
+
+class GroupNormGradient(_Norm):
+    def __init__(
+        self,
+        dy: Array,
+        x: Array,
+        gamma: Array | None,
+        mean: Array | None,
+        rstd: Array,
+        dx: Array,
+        parameters: Array,
         groups: int = 1,
         span: int = 1,
     ) -> None: ...

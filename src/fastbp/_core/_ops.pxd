@@ -1,8 +1,22 @@
 # Floor 1. What an op is. See _ops.pyx for the design.
 
 cimport numpy as cnp
+from libc.stdint cimport uint64_t
 
 from ._kernels cimport fbp_kernels
+
+# What changes from step to step in a program with updates: a row of the numbers that Program.run takes.
+cdef struct Numbers:
+    double rate             # step size
+    double shrink           # and the next two: of fbp_update
+    double gradient_rate
+    double correction
+    double carry            # 1: the gradient is added to those of the steps before; 0: it starts a sum
+    double held             # 1: no parameter changes in this step
+    double keep             # and the next: of fbp_update
+    double overwrite
+cdef enum:
+    STREAMED_BYTES = 16 << 20   # results as large as this may go past the caches
 
 # The part of a step that one call of an op does: slice `index` of `count`, and with it rows [begin, end) of the batch.
 cdef struct Share:
@@ -11,9 +25,11 @@ cdef struct Share:
     Py_ssize_t rows         # rows in this batch
     Py_ssize_t first        # position of its first row in the caller's order
     Py_ssize_t lap          # how often all rows were gone over before in this run
+    uint64_t step           # number of the step, counted over all runs
     double rate             # step size of this step
-    const double* more      # the other numbers of this step: shrink, gradient_rate and correction of fbp_update; or NULL
+    const Numbers* numbers  # of this step, or NULL: it has none but its size
     void* scratch           # of this thread, as large as the op asked for
+    void* shared            # of all threads and stages of the op, likewise
 
 ctypedef void (*OpFn)(const void* args, const Share* share) noexcept nogil
 
@@ -25,13 +41,22 @@ cdef struct View:
     Py_ssize_t itemsize
     bint moving
 
+cdef enum:
+    STAGES = 3                  # of an op at most
+
 cdef class Op:
     cdef OpFn fn
+    cdef OpFn[2] then                     # later stages, each when all shares of the one before are done; or NULL
     cdef const void* args
     cdef const fbp_kernels* kernels
     cdef readonly bint by_rows            # split over the rows of the batch, or over what it computes
     cdef readonly Py_ssize_t scratch      # bytes a thread
+    cdef readonly Py_ssize_t shared       # bytes that later stages find as earlier ones left them
     cdef readonly object arrays           # keeps the memory alive
+
+cdef inline OpFn stage_of(Op op, int stage) noexcept:
+    return op.fn if stage == 0 else op.then[stage - 1]
+
 
 cdef View view_of(cnp.ndarray a, bint moving=?)
 cdef View flat_view(cnp.ndarray a)
@@ -52,6 +77,13 @@ cdef inline void cut(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t index, Py_ssize_t
     cdef Py_ssize_t units = (n + unit - 1) // unit
     begin[0] = min(n, units * index // count * unit)
     end[0] = min(n, units * (index + 1) // count * unit)
+
+
+# This share's part of some columns, in whole cache lines. It is the same of all matrices of that width, so that ops shared
+# by columns may follow one another in a share.
+cdef inline void cut_columns(Py_ssize_t cols, Py_ssize_t itemsize, const Share* share, Py_ssize_t* begin,
+                             Py_ssize_t* end) noexcept nogil:
+    cut(cols, 64 // itemsize, share.index, share.count, begin, end)
 
 
 # Part `index` of `count` of a matrix: whole rows, if there are enough of them, else columns by cache lines.

@@ -21,6 +21,7 @@ class Program:
         rows: int,
         rates: NDArray[np.float64] | None = None,
         laps: int = 1,
+        step: int = 0,
         seconds: NDArray[np.float64] | None = None,
     ) -> None: ...
 

@@ -9,6 +9,7 @@ from fastbp._core._ops import Op
 Array = NDArray[Any]
 
 class _RowMap(Op):
+    def share_columns(self) -> None: ...
     def bind(self, x: Array | None = None, z: Array | None = None) -> None: ...
 
 class Activation(_RowMap):
@@ -27,10 +28,22 @@ class Dropout(_RowMap):
         y: Array,
         threshold: int,
         seed: int,
-        offset: int,
+        offset: int = 0,
         scale: float = 1,
         shift: float = -0.0,
         fill: float = 0,
+        by_rows: bool = True,
+    ) -> None: ...
+
+class Noise(_RowMap):
+    def __init__(
+        self,
+        x: Array,
+        y: Array,
+        stddev: float,
+        seed: int,
+        offset: int = 0,
+        multiplies: bool = False,
         by_rows: bool = True,
     ) -> None: ...
 
@@ -49,38 +62,8 @@ class Softmax(_RowMap):
 class SoftmaxGradient(_RowMap):
     def __init__(self, da: Array, a: Array, dz: Array, log: bool = False) -> None: ...
 
-class _Comparison(Op):
-    def bind(self, x: Array) -> None: ...
-    def bind_target(self, y: Array) -> None: ...
-    def bind_weight(self, weight: Array) -> None: ...
-
-class Loss(_Comparison):
-    def __init__(
-        self,
-        kind: str,
-        prediction: Array,
-        target: Array,
-        value: Array | None = None,
-        gradient: Array | None = None,
-        mean: bool = True,
-        scale: float = 1,
-        weight: Array | None = None,
-        alpha: float = 0,
-        smoothing: float = 0,
-    ) -> None: ...
-    def set_variance(self, variance: Array, gradient: Array) -> None: ...
-
-def total(values: Array) -> float: ...
-
 class RowReduce(Op):
     def __init__(self, kind: str, x: Array, out: Array) -> None: ...
-
-class Metric(_Comparison):
-    def __init__(self, kind: str, prediction: Array, target: Array, value: Array, threshold: float = 0.5) -> None: ...
-
-class Accumulate(Op):
-    def __init__(self, values: Array, total: Array) -> None: ...
-    def bind(self, total: Array) -> None: ...
 
 class Gather(Op):
     def __init__(

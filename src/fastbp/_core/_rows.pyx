@@ -1,4 +1,4 @@
-# Floor 1. Ops that go row by row: the gather, activations, softmax, losses and metrics; and the sum of what they report.
+# Floor 1. Ops that go row by row: the gather, activations and other maps, softmax, and reductions of rows.
 #
 # Design
 # (a) What these read and write of a row no other row needs, so a slice of the batch runs them one after another, with a
@@ -8,7 +8,7 @@
 #     and its targets; and in prediction the output.
 
 cimport numpy as cnp
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 import numpy as np
@@ -16,24 +16,25 @@ import numpy as np
 from ._kernels cimport *
 from ._ops cimport *
 
-from ._kernels import ACTIVATIONS, FUNCTIONS, LOSSES, METRICS, VECTORS
+from ._kernels import ACTIVATIONS, FUNCTIONS, VECTORS
 
 cnp.import_array()
 
 cdef enum:
-    STREAMED_BYTES = 16 << 20   # results as large as this go past the caches,
-    CHUNK_BYTES = 4096          # in pieces that were in L1 before
+    CHUNK_BYTES = 4096          # what goes past the caches goes in pieces that were in L1 before
 
 cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     const fbp_kernels* kernels
     View x                        # IN (batch, n)
     View y                        # IN: the saved output or input, for the backward functions
     View out                      # OUT (batch, n)
-    bint in_parts                 # a share is a part of an array, or else its rows of the batch
+    bint in_parts                 # a share is a part of an array, or
+    bint in_columns               # some columns of the batch, or else its rows of it
     bint streams
     fbp_activation_forward forward
     fbp_activation_backward backward
     fbp_dropout dropout
+    fbp_noise noise
     fbp_function function
     fbp_vector vector
     bint log                      # softmax: its logarithm
@@ -45,6 +46,9 @@ cdef void map_share(const RowMap* p, fbp_block_fn function, const void* args, co
     cdef Py_ssize_t step = CHUNK_BYTES // size
     if p.in_parts:
         cut_matrix(p.x.rows, p.x.cols, size, share, &i0, &i1, &j0, &j1)
+    elif p.in_columns:
+        i0, i1 = 0, share.rows
+        cut_columns(p.out.cols, size, share, &j0, &j1)
     cdef char* x = row_of(&p.x, i0, share) + j0 * size
     cdef char* out = row_of(&p.out, i0, share) + j0 * size
     if not p.streams:
@@ -69,16 +73,19 @@ cdef void activation_gradient(const void* args, const Share* share) noexcept nog
     map_share(p, p.kernels.activation_backward, &p.backward, share)
 
 
-# By rows, an element's number counts from the first row of the caller's array, not of the batch.
+# The number of the step is the upper half of the counter: every step draws words of its own for the elements of its batch.
 cdef void dropout(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
     cdef fbp_dropout a = p.dropout
-    cdef uint64_t word = a.from_.word + <uint64_t> (share.first * a.row_length)
-    a.from_.word = word & 3
-    a.from_.counter[0] += word >> 2
-    if a.from_.counter[0] < word >> 2:
-        a.from_.counter[1] += 1
+    a.from_.counter[1] += share.step
     map_share(p, p.kernels.dropout, &a, share)
+
+
+cdef void noise(const void* args, const Share* share) noexcept nogil:
+    cdef const RowMap* p = <const RowMap*> args
+    cdef fbp_noise a = p.noise
+    a.from_.counter[1] += share.step
+    map_share(p, p.kernels.noise, &a, share)
 
 
 cdef void function(const void* args, const Share* share) noexcept nogil:
@@ -107,11 +114,14 @@ cdef void softmax_gradient(const void* args, const Share* share) noexcept nogil:
 
 cdef void sum_of_parts(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    cdef Py_ssize_t n = p.out.cols, rows = share.end - share.begin
-    cdef char* x = row_of(&p.x, share.begin, share)
-    cdef char* out = row_of(&p.out, share.begin, share)
-    p.kernels.add(rows, n, x, p.x.rs, x + n * p.x.itemsize, p.x.rs, out, p.out.rs)
-    p.kernels.activation_forward(&p.forward, share.begin, 0, rows, n, out, p.out.rs, out, p.out.rs)
+    cdef Py_ssize_t n = p.out.cols, size = p.x.itemsize, i0 = share.begin, i1 = share.end, j0 = 0, j1 = n
+    if p.in_columns:
+        i0, i1 = 0, share.rows
+        cut_columns(n, size, share, &j0, &j1)
+    cdef char* x = row_of(&p.x, i0, share) + j0 * size
+    cdef char* out = row_of(&p.out, i0, share) + j0 * size
+    p.kernels.add(i1 - i0, j1 - j0, x, p.x.rs, x + n * size, p.x.rs, out, p.out.rs)
+    p.kernels.activation_forward(&p.forward, i0, j0, i1 - i0, j1 - j0, out, p.out.rs, out, p.out.rs)
 
 
 cdef class _RowMap(Op):
@@ -139,6 +149,11 @@ cdef class _RowMap(Op):
                 and self.p.out.data != self.p.y.data:
             self.p.streams = True
             self.scratch = CHUNK_BYTES
+
+    def share_columns(self):
+        """Let a share be some columns of the batch, not some rows."""
+        self.by_rows = False
+        self.p.in_columns = True
 
     def bind(self, cnp.ndarray x=None, cnp.ndarray z=None):
         """Read the whole array x, write the whole array z, a batch of rows at a time."""
@@ -209,10 +224,11 @@ cdef fbp_random random_place(offset, seed):
 cdef class Dropout(_RowMap):
     """y = scale x + shift where an element's random word is not below the threshold, else fill.
 
-    Element i of the array, in C order, has word offset + i of those that belong to the seed; see csrc/random.h.
+    Element i of the batch, in C order, has word offset + 2**66 step + i of those that belong to the seed; see
+    csrc/random.h.
     """
 
-    def __init__(self, cnp.ndarray x, cnp.ndarray y, uint32_t threshold, seed, offset, double scale=1,
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, uint32_t threshold, seed, offset=0, double scale=1,
                  double shift=-0.0, double fill=0, bint by_rows=True):
         self.set(x, None, y)
         self.fn = dropout
@@ -222,6 +238,23 @@ cdef class Dropout(_RowMap):
         self.p.dropout.row_length = self.p.x.cols
         self.p.dropout.threshold = threshold
         self.p.dropout.scale, self.p.dropout.shift, self.p.dropout.fill = scale, shift, fill
+
+
+cdef class Noise(_RowMap):
+    """y = x + stddev n, or x (1 + stddev n) if it `multiplies`, with standard normal n, a number for each element.
+
+    It depends on seed, offset, step and element as in Dropout.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, double stddev, seed, offset=0, bint multiplies=False,
+                 bint by_rows=True):
+        self.set(x, None, y)
+        self.fn = noise
+        if not by_rows:
+            self.set_parts(x, None, y)
+        self.p.noise.from_ = random_place(offset, seed)
+        self.p.noise.row_length = self.p.x.cols
+        self.p.noise.stddev, self.p.noise.multiplies = stddev, multiplies
 
 
 cdef struct Bits:
@@ -280,127 +313,6 @@ cdef class SoftmaxGradient(_RowMap):
         self.p.log = log
 
 
-cdef struct Comparison:           # loss or metric: predictions against targets
-    const fbp_kernels* kernels
-    View prediction               # IN (batch, n)
-    View target                   # IN (batch, n) or (batch,) int32
-    View value                    # OUT (batch,)
-    View gradient                 # OUT (batch, n) or NULL
-    View weight                   # IN (batch,) or NULL
-    View variance                 # IN (batch, n) or NULL
-    View variance_gradient        # OUT (batch, n) or NULL
-    fbp_loss loss
-    fbp_metric metric
-    bint labels
-    bint mean                     # divide the gradient by the rows of the batch
-
-
-cdef void loss(const void* args, const Share* share) noexcept nogil:
-    cdef const Comparison* p = <const Comparison*> args
-    cdef fbp_loss a = p.loss
-    a.rows = share.end - share.begin
-    a.prediction = row_of(&p.prediction, share.begin, share)
-    a.target = NULL if p.labels else row_of(&p.target, share.begin, share)
-    a.labels = <const int32_t*> row_of(&p.target, share.begin, share) if p.labels else NULL
-    a.value = row_of(&p.value, share.begin, share)
-    a.gradient = row_of(&p.gradient, share.begin, share)
-    a.weight = row_of(&p.weight, share.begin, share)
-    a.variance = row_of(&p.variance, share.begin, share)
-    a.variance_gradient = row_of(&p.variance_gradient, share.begin, share)
-    if p.mean:
-        a.scale = p.loss.scale / share.rows
-    p.kernels.loss(&a)
-
-
-cdef void metric(const void* args, const Share* share) noexcept nogil:
-    cdef const Comparison* p = <const Comparison*> args
-    cdef fbp_metric a = p.metric
-    a.rows = share.end - share.begin
-    a.prediction = row_of(&p.prediction, share.begin, share)
-    a.target = NULL if p.labels else row_of(&p.target, share.begin, share)
-    a.labels = <const int32_t*> row_of(&p.target, share.begin, share) if p.labels else NULL
-    a.value = row_of(&p.value, share.begin, share)
-    p.kernels.metric(&a)
-
-
-cdef class _Comparison(Op):
-    cdef Comparison p
-
-    cdef void set(self, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value):
-        memset(&self.p, 0, sizeof(Comparison))
-        self.by_rows = True
-        self.args = &self.p
-        self.kernels = self.p.kernels = kernels_of(type_code(prediction))
-        self.arrays = (prediction, target, value)
-        self.p.prediction, self.p.target = view_of(prediction), view_of(target)
-        self.p.value = no_view() if value is None else view_of(value)
-        self.p.labels = target.dtype == np.int32
-        self.p.loss.cols = self.p.metric.cols = self.p.prediction.cols
-        self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
-        self.p.loss.target_stride = self.p.metric.target_stride = self.p.target.rs
-
-    def bind(self, cnp.ndarray x not None):
-        """Take the whole array x for predictions, a batch of rows at a time."""
-        self.p.prediction = view_of(x, True)
-        self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
-
-    def bind_weight(self, cnp.ndarray weight not None):
-        """Weight the rows with the whole contiguous array, a batch at a time."""
-        self.p.weight = view_of(weight, True)
-
-    def bind_target(self, cnp.ndarray y not None):
-        """Compare with the whole array y, a batch of rows at a time."""
-        self.p.target = view_of(y, True)
-        self.p.loss.target_stride = self.p.metric.target_stride = self.p.target.rs
-
-
-cdef class Loss(_Comparison):
-    """value[i] = loss of row i; gradient = d value / d prediction, divided by the batch if `mean`. Either may be None.
-
-    The gradient is times `scale`. `weight` (batch,) is times both. What `alpha` and `smoothing` are says
-    fbp_kernels.h.
-    """
-
-    def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value=None,
-                 cnp.ndarray gradient=None, bint mean=True, double scale=1, cnp.ndarray weight=None, double alpha=0,
-                 double smoothing=0):
-        self.set(prediction, target, value)
-        self.fn = loss
-        self.p.loss.kind = LOSSES[kind]
-        self.p.mean = mean
-        self.p.loss.scale, self.p.loss.alpha, self.p.loss.smoothing = scale, alpha, smoothing
-        if gradient is not None:
-            self.arrays += (gradient,)
-            self.p.gradient = view_of(gradient)
-            self.p.loss.gradient_stride = self.p.gradient.rs
-        if weight is not None:
-            self.arrays += (weight,)
-            self.p.weight = view_of(weight)
-
-    def set_variance(self, cnp.ndarray variance not None, cnp.ndarray gradient not None):
-        """Of gaussian_nll: the variance, and where the derivative by it goes, both (batch, n)."""
-        self.arrays += (variance, gradient)
-        self.p.variance, self.p.variance_gradient = view_of(variance), view_of(gradient)
-        self.p.loss.variance_stride = self.p.variance.rs
-        self.p.loss.variance_gradient_stride = self.p.variance_gradient.rs
-
-
-def total(cnp.ndarray values not None):
-    """Sum of a contiguous vector, in double, always in the same order."""
-    return kernels_of(type_code(values)).sum(cnp.PyArray_SIZE(values), cnp.PyArray_DATA(values))
-
-
-cdef class Metric(_Comparison):
-    """value[i] = 1 where row i is right, else 0 (binary: the share of right columns)."""
-
-    def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value,
-                 double threshold=0.5):
-        self.set(prediction, target, value)
-        self.fn = metric
-        self.p.metric.kind = METRICS[kind]
-        self.p.metric.threshold = threshold
-
-
 ctypedef void (*Reduction)(Py_ssize_t rows, Py_ssize_t cols, const void* x, Py_ssize_t x_stride,
                            void* out) noexcept nogil
 
@@ -433,39 +345,6 @@ cdef class RowReduce(Op):
             self.p.function = self.kernels.logsumexp
         else:
             self.p.function = self.kernels.argmax
-
-
-cdef struct Total:                # total += sum of values
-    const fbp_kernels* kernels
-    View values                   # IN (batch,)
-    double* total                 # IN OUT: of lap 0
-    Py_ssize_t stride             # between the totals of two laps
-
-
-cdef void accumulate(const void* args, const Share* share) noexcept nogil:
-    cdef const Total* p = <const Total*> args
-    if share.index == 0:
-        p.total[share.lap * p.stride] += p.kernels.sum(share.rows, p.values.data)
-
-
-cdef class Accumulate(Op):
-    """total[lap] += values[:rows].sum().  values (batch,); total (laps,) float64."""
-
-    cdef Total p
-
-    def __init__(self, cnp.ndarray values, cnp.ndarray total):
-        self.by_rows = False
-        self.fn, self.args = accumulate, &self.p
-        self.arrays = (values, None)
-        self.kernels = self.p.kernels = kernels_of(type_code(values))
-        self.p.values = view_of(values)
-        self.bind(total)
-
-    def bind(self, cnp.ndarray total not None):
-        """Add to these, one for each lap."""
-        self.arrays = (self.arrays[0], total)
-        self.p.total = <double*> cnp.PyArray_DATA(total)
-        self.p.stride = cnp.PyArray_STRIDE(total, 0) // sizeof(double)
 
 
 cdef struct Rows:                 # the batch: rows of the caller's array in the caller's order

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _dense
+from .._core import _vectors
 from .._core._program import Program
+from ..optimizers.base import slice_of
 from ..utils import renew_after_fork
 from . import listing, profile, schedule
 from .adjoints import record_adjoints
@@ -62,9 +63,9 @@ def build(
         Rows of a step.
     dtype : dtype
         float32 or float64.
-    purpose : {"train", "evaluate", "predict", "gradients", "trace"}
-        "gradients" keeps the gradients of the parameters and updates nothing; "trace" keeps every tensor and fuses
-        nothing.
+    purpose : {"train", "evaluate", "predict", "objective", "gradients", "trace"}
+        "objective" is the loss as training has it: with dropout, and by the moments of the batch; "gradients" keeps its
+        gradients by the parameters and updates nothing; "trace" keeps every tensor and fuses nothing.
     parts : sequence of Part
         For each output, unless the purpose is to predict.
     optimizer : Optimizer
@@ -76,7 +77,7 @@ def build(
     -------
     Executable
     """
-    tape = Tape()
+    tape = Tape(training=purpose not in ("evaluate", "predict"), changing=purpose == "train")
     tensors = _record_inputs(tape, graph)
     targets = [_record_target(tape, graph, k, part) for k, part in enumerate(parts)]
     for node in graph.nodes:
@@ -98,6 +99,7 @@ def build(
     ops = remove_unused(tape.ops, wanted) if purpose == "trace" else fuse(tape.ops, wanted)
     if purpose == "train":
         ops = schedule.split_products(ops, batch, np.dtype(dtype).itemsize)
+    schedule.spread_columns(ops, batch)
     return Executable(Plan(ops, batch, np.dtype(dtype), wanted, outputs if purpose == "predict" else [], report))
 
 
@@ -134,12 +136,32 @@ def _record_comparisons(
 
 
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
-    for parameter, gradient in gradients.items():
-        variable = parameter.variable
-        place = slice(variable.offset, variable.offset + variable.value.size)
-        states = [state[place].reshape(variable.shape) for state in optimizer.state]
-        rule = _dense.Rule(optimizer.kernel, variable.value, states, **optimizer.constants())
-        tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
+    """Record how the parameters change: their gradients' means over several steps, where wanted, norms, and updates."""
+    changing = {parameter: g for parameter, g in gradients.items() if optimizer.multiplier(parameter.variable)}
+    if optimizer.mean_gradient is not None:
+        changing = {p: _record_mean(tape, g, p.variable, optimizer) for p, g in changing.items()}
+    limit = optimizer.clipnorm or optimizer.global_clipnorm
+    together = tuple(changing.values())
+    norm = (_record_norm(tape, together),) if optimizer.global_clipnorm and changing else ()
+    for parameter, gradient in changing.items():
+        if optimizer.clipnorm:
+            norm = (_record_norm(tape, (gradient,)),)
+        rule, clip = optimizer.rule(parameter.variable), {"max_norm": limit} if limit else {}
+        tape.emit("update", (parameter, gradient, *norm), parameter, rule=rule, update=optimizer.kernel, **clip)
+
+
+def _record_mean(tape: Tape, gradient: Tensor, variable: Any, optimizer: Any) -> Tensor:
+    """The mean of a gradient over the steps that make an update; it lasts from step to step."""
+    memory = slice_of(optimizer.mean_gradient, variable)
+    mean = Tensor(f"mean {gradient.name}", gradient.shape, "gradient")
+    return tape.emit("mean_gradient", (gradient,), mean, memory=memory, count=optimizer.gradient_accumulation_steps)
+
+
+def _record_norm(tape: Tape, gradients: tuple[Tensor, ...]) -> Tensor:
+    """The squares of these gradients, added up in blocks."""
+    blocks = sum(_vectors.blocks(prod(gradient.shape)) for gradient in gradients)
+    names = " ... ".join(dict.fromkeys((gradients[0].name, gradients[-1].name)))
+    return tape.emit("sum_of_squares", gradients, Tensor(f"‖{names}‖²", (blocks,), "norm"))
 
 
 def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
@@ -260,8 +282,10 @@ class Executable:
         strides = rows.strides
         return len(strides) == 1 or (strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
 
-    def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
+    def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1, step: int = 0) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
+
+        `step` is the number of the first one, of all steps that the model was trained for.
 
         Raises
         ------
@@ -277,7 +301,7 @@ class Executable:
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
-            self._route.program.run(first, rows, rates, laps)
+            self._route.program.run(first, rows, rates, laps, step)
 
     def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""

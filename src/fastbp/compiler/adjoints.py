@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from .._core._kernels import FROM_INPUT
+from ..ops.dropout import UNMOVED
 from .tape import AdjointRule, Op, Tape, Tensor, like
 
 __all__ = ["ADJOINTS", "record_adjoints"]
@@ -57,6 +58,61 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
         gradients[b] = tape.emit("bias_gradient", (dy,), like(b))
     if wanted(x):
         gradients[x] = tape.emit("input_gradient", (dy, w), like(x))
+    return gradients
+
+
+@adjoint("dropout")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    (x,) = op.inputs
+    assert x is not None
+    if not wanted(x):
+        return {}
+    return {x: tape.emit("dropout", (dy,), like(x), mask=op.attrs["mask"] | UNMOVED)}
+
+
+@adjoint("noise")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    (x,) = op.inputs
+    assert x is not None
+    if not wanted(x):
+        return {}
+    return {x: tape.emit("noise", (dy,), like(x), **op.attrs) if op.attrs["noise"]["multiplies"] else dy}
+
+
+@adjoint("batch_norm")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    x, gamma, beta = op.inputs
+    assert x is not None
+    y, mean, rstd = op.outputs[:3]
+    sums = [
+        like(tensor or Tensor(f"{y.name}'s {name}", x.shape, "parameter"))
+        for tensor, name in ((gamma, "gamma"), (beta, "beta"))
+    ]
+    dx = tape.emit("batch_norm_gradient", (dy, x, gamma, mean, rstd), like(x), *sums)
+    gradients = {x: dx} if wanted(x) else {}
+    return gradients | {p: d for p, d in zip((gamma, beta), sums, strict=True) if p is not None and wanted(p)}
+
+
+@adjoint("moving_norm")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    x, gamma, _beta, _mean, variance = op.inputs
+    assert x is not None
+    if not wanted(x):
+        return {}
+    return {x: tape.emit("moving_norm", (dy, gamma, None, None, variance), like(x), **op.attrs)}
+
+
+@adjoint("row_norm")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    x, gamma, beta = op.inputs
+    assert x is not None
+    slope = Tensor(f"d{op.outputs[0].name} ∘ x̂", x.shape)
+    learned = gamma is not None and wanted(gamma)
+    dx = tape.emit("row_norm_gradient", (dy, x, gamma, *op.outputs[1:]), like(x), *([slope] if learned else []))
+    gradients = {x: dx} if wanted(x) else {}
+    for parameter, sums in ((gamma, slope), (beta, dy)):
+        if parameter is not None and wanted(parameter):
+            gradients[parameter] = tape.emit("bias_gradient", (sums,), like(parameter))
     return gradients
 
 

@@ -140,7 +140,7 @@ def _linear(listing: _Listing, op: Op) -> bool:
 
 
 def _gradient_and_update(listing: _Listing, op: Op) -> bool:
-    """Weight or bias gradient and its update: dW never goes to memory."""
+    """Weight or bias gradient and its update: dW never goes to memory, unless its norm or its mean is wanted first."""
     gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
     if gradient is None or gradient.name not in TAKE_UPDATES or not listing.private(op.inputs[1]):
         return False

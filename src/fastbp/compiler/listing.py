@@ -67,9 +67,15 @@ def describe(
         left = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True))
         right = "".join(f"  {cell:>{width}}" for cell, width in zip(row[3:], widths[3:], strict=True))
         text.append((left + right).rstrip())
-    shared = ("rows of the batch" if phase.by_rows else "parts of what they make" for phase in phases)
+    shared = map(_sharing, phases)
     sharing = ", ".join(f"{number}: {what}" for number, what in enumerate(shared, 1))
     return "\n".join([*text, "", f"Phases are shared by {sharing}; one wait between two phases."])
+
+
+def _sharing(phase: Phase) -> str:
+    if phase.by_rows:
+        return "rows of the batch"
+    return "columns" if all(op.attrs.get("by_columns") for op in phase.ops) else "parts of what they make"
 
 
 def formula(op: Op) -> str:
@@ -92,6 +98,17 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {function}(Σ {inputs[0]})" if function else f"{outputs[0]} = Σ {inputs[0]}"
         case "activation" | "softmax":
             return f"{outputs[0]} = {function or op.name if op.name == 'activation' else op.name}({inputs[0]})"
+        case "dropout":
+            return f"{outputs[0]} = dropout({inputs[0]})"
+        case "noise":
+            return f"{outputs[0]} = {inputs[0]} {'∘ (1 + noise)' if op.attrs['noise']['multiplies'] else '+ noise'}"
+        case "batch_norm" | "moving_norm" | "row_norm":
+            factors = "".join(
+                part for part, name in ((f" ∘ {inputs[1]}", inputs[1]), (f" + {inputs[2]}", inputs[2])) if name
+            )
+            return f"{', '.join(outputs)} = normalized({inputs[0]}){factors}"
+        case "batch_norm_gradient" | "row_norm_gradient":
+            return f"{', '.join(outputs)} = {inputs[0]} ∘ normalized'({inputs[1]})"
         case "add" | "multiply":
             return f"{outputs[0]} = {inputs[0]} {'+' if op.name == 'add' else '∘'} {inputs[1]}"
         case "copy_columns":
@@ -109,13 +126,19 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {inputs[0]}ᵀ {inputs[1]}" + _update(op)
         case "bias_gradient":
             return f"{outputs[0]} = Σ {inputs[0]}" + _update(op)
+        case "mean_gradient":
+            return f"{outputs[0]} = mean of {inputs[0]} over {op.attrs['count']} steps"
+        case "sum_of_squares":
+            return f"{outputs[0]} = Σ squares"
         case "update":
-            return _update(op).removeprefix(", ")
+            return _update(op, inputs[1]).removeprefix(", ")
     return f"{', '.join(outputs)} = {op.name}({', '.join(inputs)})"
 
 
-def _update(op: Op) -> str:
+def _update(op: Op, gradient: str = "") -> str:
     if "rule" not in op.attrs:
         return ""
     parameter = op.outputs[-1].name
-    return f", {parameter} ← {op.attrs['update']}({parameter}, d{parameter})"
+    gradient = gradient or f"d{parameter}"
+    limited = f"clip({gradient})" if "max_norm" in op.attrs else gradient
+    return f", {parameter} ← {op.attrs['update']}({parameter}, {limited})"

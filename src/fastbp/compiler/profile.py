@@ -36,7 +36,9 @@ def measure(program: Any, ops: list[Op], rows: int) -> tuple[list[float], float]
     """
     count = rows // program.batch
     rules = [op.attrs["rule"] for op in ops if "rule" in op.attrs]
-    changed = [array for rule in rules for array in rule.arrays]
+    changed = [out.variable.value for op in ops for out in op.outputs if out.kind == "parameter"]
+    changed += [array for rule in rules for array in rule.arrays]
+    changed += [op.attrs["memory"] for op in ops if "memory" in op.attrs]
     kept = [array.copy() for array in changed]
     rates = np.full(count, 1e-3) if rules else None
     threads = min(_team.get_num_threads(), program.threads)
@@ -45,7 +47,7 @@ def measure(program: Any, ops: list[Op], rows: int) -> tuple[list[float], float]
         while perf_counter() < end or not times.size:
             seconds = np.zeros((threads, len(ops)))
             started = perf_counter()
-            program.run(0, rows, rates, 1, seconds)
+            program.run(0, rows, rates, seconds=seconds)
             elapsed = (perf_counter() - started) / count
             if elapsed < step:
                 times, step = seconds.sum(axis=0) / threads / count, elapsed

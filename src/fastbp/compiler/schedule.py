@@ -4,17 +4,20 @@ Ops that work row by row share the batch by rows and chain into one phase, howev
 something of the size of a parameter share that; they read rows of the whole batch, so they have to wait, together, for
 the phase before. So do products with a large weight: by rows, every thread would have to read all of it, and that costs
 more than the wait. A parameter is changed only after everything that reads it in this step.
+
+A third way to share is by columns of the batch: the moments of a column need all its rows. Ops that may go either way
+join those that have to go by columns, where the batch is so small that a wait costs more than the work.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _kernels, _memory, _ops, _rows
+from .._core import _dense, _kernels, _losses, _memory, _norm, _ops, _rows, _vectors
 from .tape import Op, Tensor
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -33,8 +36,16 @@ BY_ROWS = frozenset(
         "add",
         "multiply",
         "copy_columns",
+        "dropout",
+        "noise",
+        "moving_norm",
+        "row_norm",
+        "row_norm_gradient",
     }
 )
+# Ops whose column needs that column of what they read, of all rows; the products make columns too, of all of theirs.
+BY_COLUMNS = frozenset({"batch_norm", "batch_norm_gradient"})
+EITHER_WAY = frozenset({"activation", "activation_gradient", "dropout", "noise", "sum_of_parts"})
 # How an op takes the caller's whole array in the place of an input: (op, input) -> method. What is not here reads a
 # buffer, which a gather fills.
 BINDERS = {
@@ -44,6 +55,10 @@ BINDERS = {
     ("activation", 0): "bind",
     ("softmax", 0): "bind",
     ("copy_columns", 0): "bind",
+    ("dropout", 0): "bind",
+    ("noise", 0): "bind",
+    ("moving_norm", 0): "bind",
+    ("row_norm", 0): "bind",
     ("loss", 0): "bind",
     ("loss_gradient", 0): "bind",
     ("metric", 0): "bind",
@@ -54,7 +69,8 @@ BINDERS = {
     ("loss_gradient", 2): "bind_weight",
 }
 # Ops that can write to the caller's whole array.
-WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns"})
+WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns", "moving_norm", "row_norm"})
+PER_ROW = frozenset({"batch", "statistic"})  # kinds of tensors with a row for each row of the batch
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -78,9 +94,10 @@ class Phase:
 
 def shared_by_rows(op: Op, batch: int, itemsize: int) -> bool:
     """Whether the threads share an op by rows of the batch, or else by parts of its output."""
+    if op.attrs.get("by_columns"):
+        return False
     if op.name not in ("affine", "input_gradient"):
-        of_batch = op.outputs[0].kind != "gradient"  # a sum may be one of gradients of a parameter
-        return op.name in BY_ROWS and of_batch and not op.attrs.get("by_columns")
+        return op.name in BY_ROWS and op.outputs[0].kind != "gradient"  # a sum may be one of gradients of a parameter
     weight = op.inputs[1]
     assert weight is not None
     return batch < SPLIT_ROWS or prod(weight.shape) * itemsize < SPLIT_WEIGHT_BYTES
@@ -112,6 +129,22 @@ def _mostly_weight(weight: Tensor, batch: int, itemsize: int) -> bool:
     return prod(weight.shape) * itemsize >= SPLIT_WEIGHT_BYTES and 4 * batch < weight.shape[0]
 
 
+def spread_columns(ops: list[Op], batch: int) -> None:
+    """Mark the ops that are shared by columns: those that have to be, and with small batches what is next to them.
+
+    A layer with batch normalisation is then one phase forward, from the product to the dropout, and one back.
+    """
+    pending = [op for op in ops if op.name in BY_COLUMNS]
+    while pending:
+        op = pending.pop()
+        op.attrs["by_columns"] = True
+        if batch >= SPLIT_ROWS or op.name in PRODUCTS:
+            continue
+        makers = [o for o in ops if op.inputs[0] in o.outputs and o.name in EITHER_WAY | {"affine", "input_gradient"}]
+        readers = [o for o in ops if op.outputs[0] in o.inputs[:1] and o.name in EITHER_WAY]
+        pending += [other for other in (*makers, *readers) if not other.attrs.get("by_columns")]
+
+
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
     """Group ops into as few phases as their dependences allow."""
     row_ops = {op for op in ops if shared_by_rows(op, batch, itemsize)}
@@ -133,10 +166,18 @@ def _ready(op: Op, pending: list[Op], by_rows: bool, together: list[Op] = []) ->
     made_later = {out for other in others for out in other.outputs if out.kind != "parameter"}
     if any(tensor in made_later for tensor in op.inputs):
         return False
-    if not by_rows and any(tensor in other.outputs for other in together for tensor in op.inputs if tensor is not None):
+    if not by_rows and any(not _follows(op, other) for other in together):
         return False
     changed = [out for out in op.outputs if out.kind == "parameter"]
     return not any(tensor in other.inputs for other in (*others, *together) for tensor in changed)
+
+
+def _follows(op: Op, other: Op) -> bool:
+    """Whether an op not shared by rows may stand behind another in a phase: what a share of it reads, that one made."""
+    if not any(tensor in other.outputs for tensor in op.inputs if tensor is not None):
+        return True
+    columns = op.attrs.get("by_columns") and other.attrs.get("by_columns")
+    return bool(columns) and op.name not in PRODUCTS
 
 
 def _sliced(ops: list[Op], by_rows: bool, batch: int, itemsize: int) -> Phase:
@@ -168,6 +209,8 @@ def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any]) -> dict[Tensor
 
 
 def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
+    if "memory" in op.attrs:  # the optimizer's own, which lasts from step to step
+        return op.attrs["memory"]
     if op.attrs.get("labels"):
         return _memory.zeros(batch, np.int32)
     if tensor.kind == "gradient":
@@ -175,6 +218,10 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
         return np.zeros(1)
+    if tensor.kind == "norm":
+        return np.zeros(tensor.shape)
+    if tensor.kind == "moment":
+        return _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
     (columns,) = tensor.shape
@@ -194,6 +241,13 @@ def _padded(columns: int, itemsize: int) -> int:
 
 def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
     """The op of floor 1 that runs `op` on these arrays, shared by rows of the batch or not."""
+    made: Any = _of_arrays(op, arrays, by_rows)
+    if op.attrs.get("by_columns") and op.name in EITHER_WAY | PRODUCTS:
+        made.share_columns()
+    return made  # type: ignore[no-any-return]
+
+
+def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
     attrs = op.attrs
     inputs: list[Any] = [None if tensor is None else arrays[tensor] for tensor in op.inputs]
     outputs: list[Any] = [arrays[tensor] for tensor in op.outputs]
@@ -214,19 +268,41 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "copy_columns":
             start, into = attrs.get("start", 0), attrs.get("into", 0)
             columns = min(inputs[0].shape[1], outputs[0].shape[1])
-            return _rows.Activation(
-                inputs[0][:, start : start + columns], outputs[0][:, into : into + columns], "linear"
-            )
+            x, out = inputs[0][:, start : start + columns], outputs[0][:, into : into + columns]
+            return _rows.Activation(x, out, "linear")
+        case "dropout":
+            return _rows.Dropout(inputs[0], outputs[0], **attrs["mask"])
+        case "noise":
+            return _rows.Noise(inputs[0], outputs[0], **attrs["noise"])
+        case "batch_norm":
+            x, gamma, beta = inputs
+            y, mean, rstd, *running = (*outputs, None, None)[:5]
+            epsilon, momentum = attrs["epsilon"], attrs["momentum"]
+            return _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, running[0], running[1], momentum, True)
+        case "batch_norm_gradient":
+            dy, x, gamma, mean, rstd = inputs
+            dx, dgamma, dbeta = outputs
+            return _norm.BatchNormGradient(dy, x, gamma, mean, rstd, dx, dgamma, dbeta, by_columns=True)
+        case "moving_norm":
+            x, gamma, beta, mean, variance = inputs
+            return _norm.BatchNormInference(x, gamma, beta, outputs[0], mean, variance, attrs["epsilon"])
+        case "row_norm":
+            x, gamma, beta = inputs
+            y, rstd, mean = (*outputs, None)[:3]
+            return _norm.GroupNorm(x, gamma, beta, y, mean, rstd, attrs["epsilon"])
+        case "row_norm_gradient":
+            dy, x, gamma, rstd, mean = (*inputs, None)[:5]
+            return _norm.RowNormGradient(dy, x, gamma, mean, rstd, *outputs)
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
         case "loss_gradient":
-            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
         case "metric" if kernel in _kernels.METRICS:
-            return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
+            return _losses.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
         case "metric":
-            return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])
+            return _losses.Loss(kernel, inputs[0], inputs[1], outputs[0])
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
             return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
@@ -239,9 +315,14 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "bias_gradient":
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
-            return _rows.Accumulate(inputs[0], outputs[0])
+            return _losses.Accumulate(inputs[0], outputs[0])
+        case "mean_gradient":
+            return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
+        case "sum_of_squares":
+            return _vectors.SumOfSquares(tuple(inputs), outputs[0])
         case "update":
-            return _dense.ApplyUpdate(inputs[1], attrs["rule"])
+            squares = inputs[2] if len(inputs) > 2 else None
+            return _dense.ApplyUpdate(inputs[1], attrs["rule"], squares, attrs.get("max_norm", inf))
     raise AssertionError(op.name)
 
 
@@ -252,7 +333,9 @@ def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
 
 # -- costs -------------------------------------------------------------------------------------------------------------
 
-_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10}  # rough: a transcendental is some twenty operations
+_NORM = dict.fromkeys(("batch_norm", "batch_norm_gradient", "row_norm", "row_norm_gradient"), 10)
+# rough: a transcendental is some twenty operations
+_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10, "update": 10, "dropout": 20, "noise": 60, **_NORM}
 
 
 def flops(op: Op, batch: int) -> int:
@@ -265,7 +348,8 @@ def flops(op: Op, batch: int) -> int:
         return 2 * batch * prod(op.outputs[0].shape)
     source = op.inputs[0] if op.inputs else op.outputs[0]
     assert source is not None
-    return _PER_ELEMENT.get(op.name, 1) * batch * prod(source.shape)
+    rows = batch if source.kind in PER_ROW else 1
+    return _PER_ELEMENT.get(op.name, 1) * rows * prod(source.shape)
 
 
 def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
@@ -273,7 +357,7 @@ def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
     count = 0
     for tensor in (*op.inputs, *op.outputs):
         if tensor is not None:
-            count += prod(tensor.shape) * (batch if tensor.kind in ("batch", "statistic") else 1)
+            count += prod(tensor.shape) * (batch if tensor.kind in PER_ROW else 1)
     if "rule" in op.attrs:
         count += prod(op.outputs[0].shape) * (2 * len(op.attrs["rule"].arrays) - 2)
     return count * itemsize

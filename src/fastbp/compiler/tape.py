@@ -6,7 +6,8 @@ respect to a tensor is the tensor's name with a d in front. A0 is the batch, Y i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +18,9 @@ __all__ = ["Op", "Tape", "Tensor"]
 class Tensor:
     """A matrix of the program.
 
-    `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter) or "statistic" (one
-    number for each row of the batch) or "total" (its sum over the steps). `variable` is the model's variable behind a
-    parameter.
+    `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter), "norm" (partial sums
+    of gradients' squares), "moment" (a number for each column), "statistic" (a number for each row of the batch) or
+    "total" (its sum over the steps). `variable` is the model's variable behind a parameter.
     """
 
     name: str
@@ -48,11 +49,21 @@ class Tape:
     """Records ops in the order of their computation.
 
     Layers call the methods from `parameter` on; the adjoints call `emit`.
+
+    Attributes
+    ----------
+    training : bool
+        Whether layers that train differently from how they predict compute as in training.
+    changing : bool
+        Whether the program is to change the model: weights, and what follows the data, as moving averages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, training: bool = False, changing: bool = False) -> None:
+        self.training, self.changing = training, changing
         self.ops: list[Op] = []
         self._layer = 0
+        self._linear: Tensor | None = None  # what the activation of the layer will be taken of
+        self._numbers: Counter[Any] = Counter()
         self._parameters: dict[Any, Tensor] = {}
 
     def emit(self, name: str, inputs: tuple[Tensor | None, ...], *outputs: Tensor, **attrs: Any) -> Tensor:
@@ -79,7 +90,8 @@ class Tape:
         w.name = w.name or f"W{self._layer}"
         if b is not None:
             b.name = b.name or f"b{self._layer}"
-        return self.emit("affine", (x, w, b), Tensor(f"Z{self._layer}", (w.shape[1],)))
+        self._linear = Tensor(f"Z{self._layer}", (w.shape[1],))
+        return self.emit("affine", (x, w, b), self._linear)
 
     def activation(self, z: Tensor, kernel: str, alpha: float = 0.0) -> Tensor:
         """A = f(Z), elementwise."""
@@ -90,9 +102,73 @@ class Tape:
         return self.emit("softmax", (z,), self._activated(z))
 
     def _activated(self, z: Tensor) -> Tensor:
-        if z.name != f"Z{self._layer}":
+        if z is not self._linear:
             self._layer += 1
         return Tensor(f"A{self._layer}", z.shape)
+
+    def _number(self, kind: Any) -> int:
+        """1, 2, 3, ... of its kind."""
+        self._numbers[kind] += 1
+        return self._numbers[kind]
+
+    def _between(self, x: Tensor, name: str) -> Tensor:
+        """What is made of x on its way to the layer's activation, or behind it."""
+        y = Tensor(name, x.shape)
+        if x is self._linear:
+            self._linear = y
+        return y
+
+    def dropout(self, x: Tensor, seed: int, factors: Mapping[str, float]) -> Tensor:
+        """D = x, scaled, where it is kept, by a mask that depends on the seed and the number of the step."""
+        return self.emit("dropout", (x,), self._disturbed(x), mask={**self._place(seed), **factors})
+
+    def noise(self, x: Tensor, seed: int, stddev: float, multiplies: bool) -> Tensor:
+        """D = x + n, or x (1 + n) if it `multiplies`, with n normal and drawn anew in each step."""
+        options = {**self._place(seed), "stddev": stddev, "multiplies": multiplies}
+        return self.emit("noise", (x,), self._disturbed(x), noise=options)
+
+    def _disturbed(self, x: Tensor) -> Tensor:
+        return self._between(x, f"D{self._number('disturbance')}")
+
+    def _place(self, seed: int) -> dict[str, int]:
+        """Where the random words of an op begin: every use of a seed has 2**48 of its own in each step."""
+        return {"seed": seed, "offset": self._number(("seed", seed)) - 1 << 48}
+
+    def batch_norm(
+        self, x: Tensor, factors: Sequence[Tensor | None], moving: Sequence[Tensor], epsilon: float, momentum: float
+    ) -> Tensor:
+        """N = (x - mean) rstd gamma + beta by the moments of each column, which the moving ones follow."""
+        y, number = self._normalized(x, factors)
+        moments = [Tensor(f"{name}{number}", x.shape, "moment") for name in ("mean", "rstd")]
+        self._name(moving, ("moving_mean", "moving_variance"), number)
+        outputs = (y, *moments, *(moving if self.changing else ()))
+        return self.emit("batch_norm", (x, *factors), *outputs, epsilon=epsilon, momentum=momentum)
+
+    def moving_norm(
+        self, x: Tensor, factors: Sequence[Tensor | None], moving: Sequence[Tensor], epsilon: float
+    ) -> Tensor:
+        """N = (x - mean) rstd gamma + beta by moving moments, which stay."""
+        y, number = self._normalized(x, factors)
+        self._name(moving, ("moving_mean", "moving_variance"), number)
+        return self.emit("moving_norm", (x, *factors, *moving), y, epsilon=epsilon)
+
+    def row_norm(self, x: Tensor, factors: Sequence[Tensor | None], epsilon: float, centered: bool) -> Tensor:
+        """N = (x - mean) rstd gamma + beta by the moments of each row, or without the mean unless `centered`."""
+        y, number = self._normalized(x, factors)
+        names = ("rstd", "mean") if centered else ("rstd",)
+        moments = [Tensor(f"{name}{number}", (), "statistic") for name in names]
+        return self.emit("row_norm", (x, *factors), y, *moments, epsilon=epsilon)
+
+    def _normalized(self, x: Tensor, factors: Sequence[Tensor | None]) -> tuple[Tensor, int]:
+        number = self._number("norm")
+        self._name(factors, ("gamma", "beta"), number)
+        return self._between(x, f"N{number}"), number
+
+    def _name(self, tensors: Sequence[Tensor | None], names: Sequence[str], number: int) -> None:
+        """Give parameters a name, unless they have one."""
+        for tensor, name in zip(tensors, names, strict=True):
+            if tensor is not None:
+                tensor.name = tensor.name or f"{name}{number}"
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """A = X + Y."""

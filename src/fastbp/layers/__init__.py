@@ -3,8 +3,10 @@
 from fastbp.layers.activation import Activation
 from fastbp.layers.base import Layer
 from fastbp.layers.dense import Dense
+from fastbp.layers.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise
 from fastbp.layers.input import Input
 from fastbp.layers.merge import Add, Concatenate, Multiply
+from fastbp.layers.norm import BatchNormalization, LayerNormalization, RMSNormalization
 from fastbp.layers.residual import Residual
 from fastbp.layers.symbol import Symbol
 from fastbp.layers.variable import Variable
@@ -12,11 +14,18 @@ from fastbp.layers.variable import Variable
 __all__ = [
     "Activation",
     "Add",
+    "AlphaDropout",
+    "BatchNormalization",
     "Concatenate",
     "Dense",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
     "Input",
     "Layer",
+    "LayerNormalization",
     "Multiply",
+    "RMSNormalization",
     "Residual",
     "Symbol",
     "Variable",

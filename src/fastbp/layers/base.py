@@ -22,8 +22,8 @@ _counters: defaultdict[str, Any] = defaultdict(itertools.count)
 
 
 def unique_name(cls: type) -> str:
-    """The class in snake case, with a number from the second one on: dense, dense_1, dense_2."""
-    stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+    """The class in snake case, with a number from the second one on: dense, dense_1, rms_normalization."""
+    stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
     number = next(_counters[stem])
     return f"{stem}_{number}" if number else stem
 
@@ -162,6 +162,9 @@ class Layer(Configured):
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the layer's ops to a tape; returns the tensor that comes out."""
         raise NotImplementedError
+
+    def draw_seeds(self, rng: np.random.Generator) -> None:
+        """Draw what the layer's random numbers begin with, if it has some and was given nothing."""
 
     def count_params(self) -> int:
         """Number of weights."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
+
 from fastbp.layers.base import Layer
 from fastbp.layers.dense import Dense
 from fastbp.layers.variable import Variable
@@ -69,6 +71,11 @@ class Residual(Layer):
 
     def _parts(self) -> list[Layer]:
         return [*self.layers, *([self._projection] if self._projection else [])]
+
+    def draw_seeds(self, rng: np.random.Generator) -> None:
+        """Those of all layers."""
+        for layer in self.layers:
+            layer.draw_seeds(rng)
 
     def unbuild(self) -> None:
         """Undo `build`, of the layers too."""

@@ -7,54 +7,50 @@ stored, and neither threads, memory layout nor dtype change it.
 from __future__ import annotations
 
 from math import sqrt
-from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import Array, finished, output, real, together
+from fastbp.ops.edge import Array, elementwise, real
+from fastbp.utils import check_count, check_number
 
 WORK = 50.0  # operations that an element is worth, of which most go into its random word
+UNMOVED = {"shift": -0.0, "fill": 0.0}  # a gradient: scaled where x was kept, else 0; -0.0 + -0.0 is -0.0
 SELU_FLOOR = -1.7580993408473766  # what SELU goes to at minus infinity: -scale alpha (Klambauer et al. 2017)
 
 
 def _place(seed: int, offset: int) -> tuple[int, int]:
     """A seed and an offset that were checked."""
-    seed, offset = index(seed), index(offset)
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"expected seed from 0 to 2**64 - 1, got {seed}")
-    if not 0 <= offset < 1 << 130:
-        raise ValueError(f"expected offset from 0 to 2**130 - 1, got {offset}")
-    return seed, offset
+    return check_count("seed", seed, 0, 2**64 - 1), check_count("offset", offset, 0, 2**130 - 1)
 
 
 def _rate(rate: float) -> float:
-    if not 0 <= rate < 1:  # nor NaN
-        raise ValueError(f"expected rate from 0 to below 1, got {rate}")
-    return float(rate)
+    return check_number("rate", rate, 0, 1, "[)")
 
 
-def _dropped(
-    name: str,
-    x: ArrayLike,
-    rate: float,
-    place: tuple[int, int],
-    out: Array | None,
-    scale: float,
-    shift: float = -0.0,  # of what is kept; -0.0 because its sum with -0.0 is -0.0
-    fill: float = 0.0,
-) -> Array:
+def inverted(rate: float) -> dict[str, float]:
+    """What `_rows.Dropout` makes dropout of this rate of: what is kept is scaled, so that means stay."""
+    return {"threshold": _threshold(rate), "scale": 1 / (1 - rate)}
+
+
+def self_normalizing(rate: float) -> dict[str, float]:
+    """The same of alpha dropout: a x + b where x is kept, else a f + b."""
+    scale = 1 / sqrt((1 - rate) * (1 + rate * SELU_FLOOR**2))
+    shift = -scale * rate * SELU_FLOOR
+    return {"threshold": _threshold(rate), "scale": scale, "shift": shift, "fill": scale * SELU_FLOOR + shift}
+
+
+def _threshold(rate: float) -> int:
+    return min(round(rate * 2**32), 2**32 - 1)
+
+
+def _dropped(name: str, x: ArrayLike, place: tuple[int, int], out: Array | None, factors: dict[str, float]) -> Array:
     """scale x + shift where x is kept, else fill."""
-    x = real(name, x)
-    target = output(out, x.shape, x.dtype, in_place=x)
-    if x.size:
-        threshold = min(round(rate * 2**32), 2**32 - 1)
-        x, flat = together(x, target)
-        op = _rows.Dropout(x, flat, threshold, *place, scale, shift, fill, by_rows=False)
-        run_op(op, 1, WORK * x.size)
-    return finished(target, out)
+    f = UNMOVED | factors
+    constants = f["threshold"], *place, f["scale"], f["shift"], f["fill"], False
+    return elementwise(_rows.Dropout, (real(name, x),), out, WORK, *constants)
 
 
 def dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -92,7 +88,7 @@ def dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | 
     array([2., 0., 2., 2., 0., 0., 2., 0.])
     """
     rate = _rate(rate)
-    return _dropped("x", x, rate, _place(seed, offset), out, 1 / (1 - rate))
+    return _dropped("x", x, _place(seed, offset), out, inverted(rate))
 
 
 def dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -123,11 +119,7 @@ def dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 0, out
     array([ 0.,  0.,  4.,  6.,  0.,  0., 12.,  0.])
     """
     rate = _rate(rate)
-    return _dropped("dy", dy, rate, _place(seed, offset), out, 1 / (1 - rate))
-
-
-def _alpha_scale(rate: float) -> float:
-    return 1 / sqrt((1 - rate) * (1 + rate * SELU_FLOOR**2))
+    return _dropped("dy", dy, _place(seed, offset), out, inverted(rate))
 
 
 def alpha_dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -143,9 +135,7 @@ def alpha_dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Ar
     array([ 1.6656, -0.7792,  1.6656,  1.6656])
     """
     rate = _rate(rate)
-    scale = _alpha_scale(rate)
-    shift = -scale * rate * SELU_FLOOR
-    return _dropped("x", x, rate, _place(seed, offset), out, scale, shift, scale * SELU_FLOOR + shift)
+    return _dropped("x", x, _place(seed, offset), out, self_normalizing(rate))
 
 
 def alpha_dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -158,7 +148,7 @@ def alpha_dropout_backward(dy: ArrayLike, rate: float, seed: int, offset: int = 
     array([0.8864, 0.    , 0.8864, 0.8864])
     """
     rate = _rate(rate)
-    return _dropped("dy", dy, rate, _place(seed, offset), out, _alpha_scale(rate))
+    return _dropped("dy", dy, _place(seed, offset), out, self_normalizing(rate) | UNMOVED)
 
 
 def random_bits(n: int, seed: int, offset: int = 0) -> Array:
@@ -189,9 +179,7 @@ def random_bits(n: int, seed: int, offset: int = 0) -> Array:
     >>> [hex(word) for word in fb.ops.random_bits(4, seed=0)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    n = index(n)
-    if n < 0:
-        raise ValueError(f"expected n of at least 0, got {n}")
+    n = check_count("n", n, 0)
     seed, offset = _place(seed, offset)
     out = np.empty(n, np.uint32)
     run_op(_rows.RandomBits(out, seed, offset), 1, WORK * n)
