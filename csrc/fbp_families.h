@@ -50,7 +50,9 @@
     ROW(kl_divergence)                   \
     ROW(cosine_similarity)
 
-#define FBP_METRICS(ROW) ROW(binary_accuracy) ROW(categorical_accuracy) ROW(top_k_accuracy)
+// Metrics that are means of a number for each row, and what is summed over rows for the others.
+#define FBP_METRICS(ROW) ROW(binary_accuracy) ROW(categorical_accuracy) ROW(top_k_accuracy) ROW(one)
+#define FBP_TALLIES(ROW) ROW(outcomes) ROW(confusion) ROW(histogram) ROW(moments)
 
 // ROW(name, arrays of state)
 #define FBP_UPDATES(ROW)              \

@@ -54,6 +54,7 @@ FBP_KERNEL(void, prelu_backward,
             const void *slope, fbp_size slope_step, void *dx, fbp_size dx_stride, void *dslope))
 FBP_KERNEL(void, loss, (const fbp_loss *args))
 FBP_KERNEL(void, metric, (const fbp_metric *args))
+FBP_KERNEL(void, tally, (const fbp_tally *args))
 FBP_KERNEL(void, column_sum, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))
 FBP_KERNEL(void, add,
            (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, const void *y, fbp_size y_stride, void *out,

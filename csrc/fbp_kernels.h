@@ -33,6 +33,9 @@ typedef enum { FBP_MEAN_LOSSES(ROW) FBP_ROW_LOSSES(ROW) } fbp_loss_kind;
 #define ROW(name, ...) FBP_METRIC_##name,
 typedef enum { FBP_METRICS(ROW) } fbp_metric_kind;
 #undef ROW
+#define ROW(name, ...) FBP_TALLY_##name,
+typedef enum { FBP_TALLIES(ROW) } fbp_tally_kind;
+#undef ROW
 #define ROW(name, ...) FBP_UPDATE_##name,
 typedef enum { FBP_UPDATES(ROW) } fbp_update_kind;
 #undef ROW
@@ -43,6 +46,7 @@ typedef enum { FBP_VECTORS(ROW) } fbp_vector_kind;
 // Names by number, NULL behind the last one.
 extern const char *const fbp_activation_names[], *const fbp_loss_names[];
 extern const char *const fbp_metric_names[], *const fbp_update_names[];
+extern const char *const fbp_tally_names[];
 extern const char *const fbp_vector_names[];
 extern const char *const fbp_function_names[];
 extern const int fbp_activation_saves_input[];  // by activation: is the derivative taken from the input?
@@ -143,7 +147,8 @@ typedef struct {
     fbp_size variance_stride, variance_gradient_stride;
 } fbp_loss;
 
-// One number for each row of predictions: 1 for a right one, else 0 (binary: the share of right columns).
+// One number for each row of predictions: 1 for a right one, else 0 (binary: the share of right columns; one: always 1),
+// times the row's weight. A row of weight 0 gives 0 and is not looked at.
 typedef struct {
     fbp_metric_kind kind;
     fbp_size rows, cols;
@@ -154,7 +159,23 @@ typedef struct {
     const int32_t *labels;  // (rows,) or NULL
     void *value;            // OUT (rows,)
     double threshold;       // binary: predictions above it count as 1; top_k: right if fewer columns are larger
+    const void *weight;     // (rows,) or NULL
 } fbp_metric;
+
+// Sums over rows of several numbers. tally.h has the shape of `sums` for each kind.
+typedef struct {
+    fbp_tally_kind kind;
+    fbp_size rows, cols;
+    const void *prediction;  // (rows, cols)
+    fbp_size prediction_stride;
+    const void *target;  // (rows, cols) or NULL
+    fbp_size target_stride;
+    const int32_t *labels;     // (rows,) or NULL
+    const void *weight;        // (rows,) or NULL
+    fbp_size steps;            // outcomes: thresholds; histogram: bins
+    const double *thresholds;  // (steps,) or NULL
+    double *sums;              // IN OUT
+} fbp_tally;
 
 // Normalisation. A row of x is `groups` groups of `channels` channels of `span` elements, all of them neighbours; gamma
 // and beta have one element a channel. Of a row of batch_norm each element is a channel: groups and span are 1.

@@ -8,6 +8,7 @@
 #include "softmax.h"
 #include "softmax_columns.h"
 #include "loss.h"
+#include "tally.h"
 #include "update.h"
 #include "vector.h"
 #include "gather.h"

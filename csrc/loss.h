@@ -429,8 +429,15 @@ static void OP(metric)(const fbp_metric *a) {
         const real *p = (const real *)a->prediction + i * a->prediction_stride;
         const real *t = a->target ? (const real *)a->target + i * a->target_stride : NULL;
         const fbp_size label = a->labels ? a->labels[i] : -1;
+        const real weight = a->weight ? ((const real *)a->weight)[i] : 1;
         real right = 0;
-        if (a->kind == FBP_METRIC_categorical_accuracy) {
+        if (weight == 0) {
+            ((real *)a->value)[i] = 0;
+            continue;
+        }
+        if (a->kind == FBP_METRIC_one) {
+            right = 1;
+        } else if (a->kind == FBP_METRIC_categorical_accuracy) {
             right = OP(largest)(a->cols, p) == (t ? OP(largest)(a->cols, t) : label);
         } else if (a->kind == FBP_METRIC_top_k_accuracy) {
             right = OP(among_largest)(a->cols, p, t ? OP(largest)(a->cols, t) : label, a->threshold);
@@ -439,7 +446,7 @@ static void OP(metric)(const fbp_metric *a) {
                 right += (p[j] > (real)a->threshold) == (t ? t[j] > (real)0.5 : label == 1);
             right /= (real)a->cols;
         }
-        ((real *)a->value)[i] = right;
+        ((real *)a->value)[i] = right * weight;
     }
 }
 

@@ -25,6 +25,7 @@ from references import categorical_crossentropy as categorical
 from references import categorical_crossentropy_logits as softmax_crossentropy
 
 import fastbp as fb
+from fastbp._core import _losses, _program
 
 EPSILON = 1e-7
 REDUCTIONS = ("none", "sum", "mean")
@@ -271,6 +272,77 @@ def top_k(k: float) -> Callable[..., tuple[np.ndarray, ...]]:
     return reference
 
 
+# ---- tallies
+
+
+CUTS = np.array([0.1, 0.5, 0.9])
+BINS = 13
+
+
+def is_one(p: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Which columns are true, of labels or of numbers."""
+    return np.arange(p.shape[1]) == target[:, None] if target.dtype.kind == "i" else target > 0.5
+
+
+def class_of(target: np.ndarray) -> np.ndarray:
+    return target if target.dtype.kind == "i" else target.argmax(axis=1)
+
+
+def outcomes(p: np.ndarray, target: np.ndarray, w: np.ndarray) -> np.ndarray:
+    one, sums = is_one(p, target), []
+    for cut in CUTS:
+        sums.append([w @ (p > cut), w @ one, w @ ((p > cut) & one)])
+    return np.moveaxis(sums, 1, 2)
+
+
+def outcomes_by_class(p: np.ndarray, target: np.ndarray, w: np.ndarray) -> np.ndarray:
+    predicted, true = (np.arange(p.shape[1]) == c[:, None] for c in (p.argmax(axis=1), class_of(target)))
+    return np.stack([w @ predicted, w @ true, w @ (predicted & true)], axis=-1)[None]
+
+
+def confusion(p: np.ndarray, target: np.ndarray, w: np.ndarray) -> np.ndarray:
+    table = np.zeros((p.shape[1], p.shape[1]))
+    np.add.at(table, (class_of(target), p.argmax(axis=1)), w)
+    return table
+
+
+def histogram(p: np.ndarray, target: np.ndarray, w: np.ndarray) -> np.ndarray:
+    table = np.zeros((p.shape[1], 2, BINS + 1))
+    bins = np.maximum(np.ceil(p * BINS).astype(int) - 1, 0)
+    np.add.at(table, (np.arange(p.shape[1]), is_one(p, target).astype(int), bins), w[:, None])
+    return table
+
+
+def moments(p: np.ndarray, t: np.ndarray, w: np.ndarray) -> np.ndarray:
+    counting = t[w > 0]
+    first = counting[0] if len(counting) else np.zeros(p.shape[1])
+    total = np.full(p.shape[1], w.sum())
+    return np.stack([total, first, w @ (t - first), w @ (t - first) ** 2, w @ (p - t) ** 2], axis=-1)
+
+
+# kind, what is counted by, options, kinds of targets
+TALLIES: list[tuple[str, Any, dict[str, Any], tuple[str, ...]]] = [
+    ("outcomes", outcomes, {"thresholds": CUTS}, ("labels", "distribution")),
+    ("outcomes", outcomes_by_class, {}, ("labels", "distribution")),
+    ("confusion", confusion, {}, ("labels", "distribution")),
+    ("histogram", histogram, {"bins": BINS}, ("labels", "probability")),
+    ("moments", moments, {}, ("normal",)),
+]
+
+
+def tally_row(kind: str, counted: Any, options: dict[str, Any], inputs: Any) -> Row:
+    def run(outputs: Any, p: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
+        w = weights_of(len(p)).astype(p.dtype)
+        sums = np.zeros((1, counted(p, target, w).size))
+        _program.run_op(_losses.Tally(kind, p, target, sums, np.ascontiguousarray(w), **options), len(p), 1.0)
+        return (sums.reshape(counted(p, target, w).shape),)
+
+    def reference(p: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (counted(p, target, weights_of(len(p))),)
+
+    return Row(inputs, run, reference, LOSS_SIZES, lambda rows, columns: 16 + rows, contiguous_rows=True)
+
+
 def number(function: Callable[..., float], *more: Any) -> Callable[..., tuple[np.ndarray, ...]]:
     return lambda outputs, *arrays: (np.array(float(function(*arrays, *more))),)
 
@@ -356,3 +428,11 @@ ROWS |= {
         probability_and("distribution"), metric_op("top_k_accuracy"), top_k(0.5), LOSS_SIZES, contiguous_rows=True
     ),
 }
+ROWS["metric, one of distribution"] = Row(
+    probability_and("distribution"), metric_op("one"), lambda p, t: (np.ones(len(p)),), LOSS_SIZES, contiguous_rows=True
+)
+for kind, counted, options, targets in TALLIES:
+    for arrays in targets:
+        ROWS[f"tally, {kind} of {arrays}, {', '.join(options)}"] = tally_row(
+            kind, counted, options, probability_and(arrays)
+        )

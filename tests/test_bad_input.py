@@ -117,7 +117,7 @@ def test_predict_refuses_and_builds_nothing(x, options):
         (("adam", None), "expected a loss"),
         ((0.01, "mse"), "optimizer as a name or a Optimizer, got 0.01"),
         (("adam", print), "loss as a name or a Loss"),
-        (("adam", "mse", [len]), "metric as a name or a Metric"),
+        (("adam", "mse", [3]), "metric as a name or a Metric"),
     ],
 )
 def test_compile_refuses_and_keeps_what_was(arguments, words):

@@ -148,6 +148,7 @@ def test_every_function_of_ops_and_every_kernel_has_a_row():
     assert {f"metric, {kind} of distribution" for kind in _kernels.METRICS} - set(ROWS) <= {
         "metric, binary_accuracy of distribution"
     }
+    assert set(_kernels.TALLIES) == {name.split(" ")[1] for name in ROWS if name.startswith("tally, ")}
     assert set(_kernels.ACTIVATIONS) <= set(FORWARD)
 
 

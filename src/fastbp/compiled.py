@@ -14,6 +14,7 @@ from fastbp import compiler, data, losses, metrics, optimizers
 from fastbp.data import Kind, Rows
 from fastbp.graph import Graph
 from fastbp.layers import Variable
+from fastbp.metrics import Function
 from fastbp.network import Network
 from fastbp.registry import decode, encode
 from fastbp.utils import check_count, check_number, renew_after_fork
@@ -29,7 +30,7 @@ class Compiled(Network):
         self.optimizer: optimizers.Optimizer | None = None
         self._losses: list[losses.Loss] = []
         self._loss_weights: list[float] = []
-        self._metrics: list[list[metrics.Metric]] = []
+        self._measures: list[list[compiler.Measure]] = []  # of each output
         self.renew_locks()
         renew_after_fork(self)
         self._executables: dict[tuple[str, int, tuple[Kind, ...]], compiler.Executable] = {}
@@ -70,7 +71,8 @@ class Compiled(Network):
     @property
     def metrics(self) -> Any:
         """The metrics; a list for each output if there are several."""
-        return self._metrics if len(self._metrics) > 1 else self._metrics[0] if self._metrics else []
+        found = [[measure.metric for measure in of_one] for of_one in self._measures]
+        return found if len(found) > 1 else found[0] if found else []
 
     @property
     def output_names(self) -> list[str]:
@@ -88,6 +90,7 @@ class Compiled(Network):
         loss: Any = None,
         metrics: Any = None,
         loss_weights: Any = None,
+        weighted_metrics: Any = None,
     ) -> None:
         """Say how to train.
 
@@ -96,10 +99,14 @@ class Compiled(Network):
         optimizer : str or Optimizer
             An object belongs to this model from now on.
         loss : str or Loss; for several outputs one for all, a sequence, or a dict by the name of the output
-        metrics : sequence of str or Metric, optional; for several outputs a sequence of them or a dict
-            Reported beside the loss. "accuracy" becomes the kind that fits the outputs and targets.
+        metrics : sequence of str, Metric, Loss or callable, optional; for several outputs a sequence of them or a dict
+            Reported beside the loss. "accuracy" becomes the kind that fits the outputs and targets. A loss is reported
+            as its mean over rows; a function is called with targets and predictions of all rows after each epoch.
         loss_weights : sequence of float or dict, optional
             Factors of the losses of several outputs in their sum, which is what training minimises; 1 unless given.
+        weighted_metrics : as metrics
+            Metrics that count each row by its weight, as the loss does; the others count all rows the same. The
+            name of one that is among both gets weighted_ in front.
 
         Raises
         ------
@@ -110,7 +117,7 @@ class Compiled(Network):
             If the model is training.
         """
         names = self.output_names
-        found = optimizers.get(optimizer), get_losses(loss, names), get_metrics(metrics, names)
+        found = optimizers.get(optimizer), get_losses(loss, names), get_measures(metrics, weighted_metrics, names)
         factors = (
             [1.0] * len(names) if loss_weights is None else data.check_several("loss_weights", loss_weights, names)
         )
@@ -119,7 +126,7 @@ class Compiled(Network):
             found[0].claim(self)
             if self.optimizer is not None and self.optimizer is not found[0]:
                 self.optimizer.release()
-            (self.optimizer, self._losses, self._metrics), self._loss_weights = found, weights
+            (self.optimizer, self._losses, self._measures), self._loss_weights = found, weights
             self._trained = frozenset(self.trainable_weights)
             self._executables.clear()
             self.progress = None
@@ -128,7 +135,11 @@ class Compiled(Network):
         """What `compile` was told, as plain data; None before it."""
         if self.optimizer is None:
             return None
-        given = {"optimizer": self.optimizer, "losses": self._losses, "metrics": self._metrics}
+        plain, weighted = (
+            [[each.metric for each in measures if each.weighted == counts] for measures in self._measures]
+            for counts in (False, True)
+        )
+        given = {"optimizer": self.optimizer, "losses": self._losses, "metrics": plain, "weighted_metrics": weighted}
         return {**{key: encode(value) for key, value in given.items()}, "loss_weights": list(self._loss_weights)}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -139,7 +150,7 @@ class Compiled(Network):
         TypeError, ValueError
             If it does not fit the outputs.
         """
-        keys = ("optimizer", "losses", "metrics", "loss_weights")
+        keys = ("optimizer", "losses", "metrics", "loss_weights", "weighted_metrics")
         if not isinstance(config, dict) or config.keys() != set(keys):
             raise ValueError(f"expected a configuration of {', '.join(keys)}, got {config!r}")
         optimizer, *of_outputs = (decode(config[key]) for key in keys)
@@ -238,7 +249,17 @@ class Compiled(Network):
     def _labels_of(self, output: int) -> list[str]:
         """Names of an output's metrics in results."""
         prefix = f"{self.output_names[output]}_" if len(self._losses) > 1 else ""
-        return [prefix + metric.name for metric in self._metrics[output]] if self._metrics else []
+        return [prefix + measure.name for measure in self._measures[output]] if self._measures else []
+
+    @property
+    def functions(self) -> list[tuple[str, int, Function]]:
+        """The metrics that are functions of predictions in Python: name in results, number of the output, metric."""
+        return [
+            (label, k, measure.metric)
+            for k, of_one in enumerate(self._measures)
+            for label, measure in zip(self._labels_of(k), of_one, strict=True)
+            if isinstance(measure.metric, Function)
+        ]
 
     def executable(self, purpose: str, batch: int, kinds: tuple[Kind, ...] = ()) -> compiler.Executable:
         """The compiled program for a purpose, batch size and kinds of targets; made when it is first asked for."""
@@ -260,7 +281,7 @@ class Compiled(Network):
         if purpose != "predict":
             parts = self._parts(self.output_shapes([]), kinds)
             if purpose not in ("train", "evaluate"):
-                parts = [part._replace(metrics=(), names=part.names[:1]) for part in parts]
+                parts = [part._replace(measures=()) for part in parts]
             options = {"parts": parts, "trainable": self._trained}
         if purpose == "train":
             assert self.optimizer is not None
@@ -275,9 +296,15 @@ class Compiled(Network):
         for k, (shape, kind) in enumerate(zip(shapes, kinds, strict=True)):
             columns = prod(shape)
             loss = self._losses[k].resolve(columns, kind.labels)
-            found = [metric.resolve(columns, loss.labels) for metric in self._metrics[k]]
-            names = [f"{self.output_names[k]}_loss" if len(shapes) > 1 else "loss", *self._labels_of(k)]
-            parts.append(compiler.Part(loss, self._loss_weights[k], found, kind.weighted, names))
+            name = f"{self.output_names[k]}_loss" if len(shapes) > 1 else "loss"
+            measures = [
+                compiler.Measure(
+                    label, given.metric.resolve(columns, loss), given.weighted or loss.ignore_class is not None
+                )
+                for label, given in zip(self._labels_of(k), self._measures[k], strict=True)
+                if not isinstance(given.metric, Function)
+            ]
+            parts.append(compiler.Part(loss, self._loss_weights[k], measures, kind.weighted, name))
         return parts
 
     def _check_compiled(self) -> None:
@@ -306,8 +333,8 @@ class Compiled(Network):
         several = sample_weight is not None and len(names) > 1
         weights = data.check_several("sample_weight", sample_weight, names) if several else [sample_weight] * len(names)
         checked = tuple(
-            data.check_weights(weight, class_weight, target, count, size, self.dtype)
-            for weight, target, size in zip(weights, targets, sizes, strict=True)
+            data.check_weights(weight, class_weight, target, size, part.loss, self.dtype)
+            for weight, target, size, part in zip(weights, targets, sizes, parts, strict=True)
         )
         return Rows(inputs, targets, checked)
 
@@ -331,10 +358,32 @@ def get_losses(given: Any, names: Sequence[str]) -> list[losses.Loss]:
     return [losses.get(given) for _ in names]
 
 
-def get_metrics(given: Any, names: Sequence[str]) -> list[list[metrics.Metric]]:
-    """The metrics of each output."""
-    if len(names) == 1 or given is None:
-        return [metrics.get_all(given) for _ in names]
+def get_measures(given: Any, weighted: Any, names: Sequence[str]) -> list[list[compiler.Measure]]:
+    """The metrics of each output: those that count rows, then those that count their weights."""
+    found = []
+    for plain, heavy in zip(
+        of_outputs("metrics", given, names), of_outputs("weighted_metrics", weighted, names), strict=True
+    ):
+        measures = [compiler.Measure(metric.name, metric) for metric in metrics.get_all(plain)]
+        taken = {measure.name for measure in measures}
+        for metric in metrics.get_all(heavy):
+            if isinstance(metric, Function):
+                raise ValueError(f"expected {metric.name!r} among metrics: a function is not told of weights")
+            name = f"weighted_{metric.name}" if metric.name in taken else metric.name
+            measures.append(compiler.Measure(name, metric, True))
+        labels = [measure.name for measure in measures]
+        if len({"loss", *labels}) <= len(labels):
+            raise ValueError(f"expected metrics of different names, not 'loss', got {', '.join(labels)}")
+        found.append(measures)
+    return found
+
+
+def of_outputs(name: str, given: Any, names: Sequence[str]) -> list[Any]:
+    """What is given for each output; nothing for those that a dict does not name."""
+    if given is None:
+        return [None] * len(names)
+    if len(names) == 1 and not isinstance(given, dict):
+        return [given]
     if isinstance(given, dict):
         given = {**dict.fromkeys(names), **given}
-    return [metrics.get_all(each) for each in data.check_several("metrics", given, names)]
+    return data.check_several(name, given, names)

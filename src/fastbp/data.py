@@ -8,7 +8,7 @@ kernel uses them as addresses.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from fastbp.utils import check_count, check_number
 
 # Types that the gather reads
 IN_PLACE = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
+IGNORED = -1  # the class index of rows that do not count, as the kernels see it
 
 
 class Rows(NamedTuple):
@@ -106,21 +107,26 @@ def check_inputs(x: Any, names: Sequence[str], columns: Sequence[int | None], dt
 
 
 def check_weights(
-    sample_weight: Any, class_weight: Any, y: np.ndarray, rows: int, outputs: int, dtype: np.dtype
+    sample_weight: Any, class_weight: Any, y: np.ndarray, outputs: int, loss: Loss, dtype: np.dtype
 ) -> np.ndarray | None:
     """Weights of the rows of one output, shape (rows, 1): of samples, of the classes they belong to, or their product.
+
+    Rows of a class that the loss ignores weigh nothing. None if nobody speaks of weights.
 
     Raises
     ------
     TypeError, ValueError
         If weights do not fit the rows or the classes, or one is negative or not finite.
     """
+    rows = len(y)
     weights = None if sample_weight is None else as_numbers("sample_weight", sample_weight)
     if weights is not None and weights.shape not in ((rows,), (rows, 1)):
         raise ValueError(f"expected sample_weight with shape ({rows},), got {weights.shape}")
     if class_weight is not None:
         of_rows = as_class_weights(class_weight, outputs)[as_classes(y, outputs)]
         weights = of_rows if weights is None else weights.reshape(rows) * of_rows
+    if loss.ignore_class is not None:
+        weights = np.where(y == IGNORED, 0.0, 1.0 if weights is None else weights.reshape(rows))
     if weights is None:
         return None
     with np.errstate(over="ignore"):  # what is too large for the type becomes infinite
@@ -189,16 +195,25 @@ def check_y(y: np.ndarray, rows: int, outputs: int, loss: Loss, dtype: np.dtype)
         raise ValueError(f"expected x and y with the same number of rows, got {rows} and {y.shape[0] if y.ndim else y}")
     if loss.labels:
         return as_labels(y, outputs, loss)
-    if y.ndim == 1 and outputs > 1 and loss.kernel == "categorical_crossentropy":
+    if y.ndim == 1 and outputs > 1 and loss.one_class:
         raise ValueError(
             f"expected y with {outputs} columns for {loss.name}, got {y.shape}: "
             "for class indices use sparse_categorical_crossentropy, or utils.to_categorical(y)"
         )
     targets = as_rows("y", y, outputs)
-    if loss.kernel == "binary_crossentropy" and not (targets.min() >= 0 and targets.max() <= 1):
-        wrong = targets.max() if targets.min() >= 0 else targets.min()
-        raise ValueError(f"expected y between 0 and 1 for {loss.name}, got {wrong:g}")
+    check_limits(targets, loss)
     return as_gatherable(targets, dtype)
+
+
+def check_limits(y: np.ndarray, loss: Loss) -> None:
+    """Targets are numbers between the limits of the loss, if it has any."""
+    low, high = loss.limits
+    if low == -inf and high == inf:
+        return
+    least, most = y.min(), y.max()
+    if not (least >= low and most <= high):
+        words = f"between {low:g} and {high:g}" if high < inf else f"of at least {low:g}"
+        raise ValueError(f"expected y {words} for {loss.name}, got {most if least >= low else least:g}")
 
 
 def looks_like_labels(y: np.ndarray, outputs: int) -> bool:
@@ -247,7 +262,7 @@ def as_gatherable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def as_labels(y: np.ndarray, classes: int, loss: Loss) -> np.ndarray:
-    """Class indices as a new contiguous int32 array."""
+    """Class indices as a new contiguous int32 array, IGNORED where the loss ignores the class."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
@@ -255,10 +270,15 @@ def as_labels(y: np.ndarray, classes: int, loss: Loss) -> np.ndarray:
         raise ValueError(f"expected y of class indices with shape ({y.shape[0]},) for {loss.name}, got {y.shape}{hint}")
     if y.dtype.kind == "f" and (fractions := y != np.floor(y)).any():
         raise ValueError(f"expected y of whole class indices for {loss.name}, got {y[fractions][0]:g}")
-    low, high = y.min(), y.max()
-    if low < 0 or high >= classes:
-        raise ValueError(f"expected labels from 0 to {classes - 1}, got {low if low < 0 else high:g}")
-    return y.astype(np.int32)
+    ignored = None if loss.ignore_class is None else y == loss.ignore_class
+    counted = y if ignored is None else y[~ignored]
+    if counted.size and (counted.min() < 0 or counted.max() >= classes):
+        wrong = counted.min() if counted.min() < 0 else counted.max()
+        raise ValueError(f"expected labels from 0 to {classes - 1}, got {wrong:g}")
+    labels = y.astype(np.int32)
+    if ignored is not None:
+        labels[ignored] = IGNORED
+    return labels
 
 
 def check_pair(name: str, value: Any) -> tuple[Any, Any, Any]:

@@ -1,17 +1,21 @@
 """Floor 2. Losses: which kernel computes the loss, from what, and which targets it takes.
 
-The loss of a row is a mean (squared, absolute, binary) or a sum (categorical) over its outputs; that of a batch is the
-mean over its rows. Cross-entropies behind a sigmoid or softmax layer are computed from the logits.
+The loss of a row is a mean over its outputs, or a sum where the outputs are a distribution; that of a batch is the mean
+over its rows. Cross-entropies behind a sigmoid or softmax layer are computed from the logits.
 """
 
+from __future__ import annotations
+
+import math
+import operator
 from typing import Any
 
 from fastbp.registry import Configured
-from fastbp.utils import check_flag, resolve
+from fastbp.utils import check_flag, check_number, resolve
 
 
 class Loss(Configured):
-    """Base: what the compiler reads.
+    """Base: what the compiler reads. Attributes of an object are its options, by the names its class takes them.
 
     Attributes
     ----------
@@ -23,20 +27,36 @@ class Loss(Configured):
         True where the model's outputs are logits, not probabilities.
     labels : bool
         True where targets are class indices, not rows of numbers.
+    one_class : bool
+        True where a row belongs to one class of several, so that its prediction is the class of the largest output.
+    limits : (float, float)
+        Between which targets lie.
+    ignore_class : int or None
+        The class index of rows that do not count.
     """
 
     name = ""
     kernel = ""
-    labels = False
     from_logits = False
+    labels = False
+    one_class = False
+    limits = (-math.inf, math.inf)
+    ignore_class: int | None = None
 
-    def resolve(self, outputs: int, labels: bool) -> "Loss":
+    def resolve(self, outputs: int, labels: bool) -> Loss:
         """The loss for a model of so many outputs, and targets of class indices or not."""
         return self
 
+    def constants(self) -> dict[str, float]:
+        """What the kernel takes beside predictions and targets: alpha, smoothing."""
+        return {}
+
     def get_config(self) -> dict[str, Any]:
-        """Name and options."""
+        """Name and options, of which `get` makes the loss again."""
         return {"name": self.name, **vars(self)}
+
+
+# ---- errors of a prediction
 
 
 class MeanSquaredError(Loss):
@@ -51,21 +71,115 @@ class MeanAbsoluteError(Loss):
     name = kernel = "mean_absolute_error"
 
 
+class Huber(Loss):
+    """Mean over the outputs of e² / 2 up to delta, then delta (abs(e) - delta / 2), for e = prediction - target.
+
+    Parameters
+    ----------
+    delta : float
+        Above 0.
+    """
+
+    name = kernel = "huber"
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = check_number("delta", delta, 0, ends="(]")
+
+    def constants(self) -> dict[str, float]:
+        """delta."""
+        return {"alpha": self.delta}
+
+
+class LogCosh(Loss):
+    """Mean over the outputs of log cosh(prediction - target): squared where small, absolute where large."""
+
+    name = kernel = "log_cosh"
+
+
+class Quantile(Loss):
+    """Pinball loss: mean over the outputs of q e or (q - 1) e, whichever is positive, for e = target - prediction.
+
+    A model trained with it predicts the q-th quantile of the target.
+
+    Parameters
+    ----------
+    quantile : float
+        q, above 0 and below 1.
+    """
+
+    name = kernel = "quantile"
+
+    def __init__(self, quantile: float = 0.5) -> None:
+        self.quantile = check_number("quantile", quantile, 0, 1, "()")
+
+    def constants(self) -> dict[str, float]:
+        """The quantile."""
+        return {"alpha": self.quantile}
+
+
+class Poisson(Loss):
+    """Mean over the outputs of prediction - target log(prediction + 1e-7), for predicted rates and targets from 0."""
+
+    name = kernel = "poisson"
+    limits = (0.0, math.inf)
+
+
+# ---- margins and directions
+
+
+class Hinge(Loss):
+    """Mean over the outputs of max(0, 1 - target prediction), for targets of -1 or 1; a target of 0 counts as -1."""
+
+    name = kernel = "hinge"
+    limits = (-1.0, 1.0)
+
+
+class SquaredHinge(Loss):
+    """Mean over the outputs of max(0, 1 - target prediction)², for targets as `Hinge` has them."""
+
+    name = kernel = "squared_hinge"
+    limits = (-1.0, 1.0)
+
+
+class CosineSimilarity(Loss):
+    """Minus the cosine of the angle between prediction and target: -1 for the same direction, 1 for the opposite."""
+
+    name = kernel = "cosine_similarity"
+
+
+# ---- distributions
+
+
+class KLDivergence(Loss):
+    """Σ target log(target / prediction), both distributions over the outputs, clipped to [1e-7, 1]."""
+
+    name = kernel = "kl_divergence"
+    limits = (0.0, 1.0)
+
+
 class _Crossentropy(Loss):
-    def __init__(self, from_logits: bool = False) -> None:
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         self.from_logits = check_flag("from_logits", from_logits)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "[)")
+
+    def constants(self) -> dict[str, float]:
+        """The smoothing."""
+        return {"smoothing": self.label_smoothing}
 
 
 class BinaryCrossentropy(_Crossentropy):
-    """Mean over the outputs of -t log p - (1 - t) log(1 - p), for targets in [0, 1].
+    """Mean over the outputs of -t log p - (1 - t) log(1 - p), for targets from 0 to 1.
 
     Parameters
     ----------
     from_logits : bool
         The outputs are logits: p is their sigmoid.
+    label_smoothing : float
+        s, from 0 to below 1: targets become t (1 - s) + s / 2.
     """
 
     name = kernel = "binary_crossentropy"
+    limits = (0.0, 1.0)
 
 
 class CategoricalCrossentropy(_Crossentropy):
@@ -75,9 +189,12 @@ class CategoricalCrossentropy(_Crossentropy):
     ----------
     from_logits : bool
         The outputs are logits: p is their softmax.
+    label_smoothing : float
+        s, from 0 to below 1: targets become t (1 - s) + s / classes.
     """
 
     name = kernel = "categorical_crossentropy"
+    one_class = True
 
 
 class SparseCategoricalCrossentropy(_Crossentropy):
@@ -87,11 +204,22 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     ----------
     from_logits : bool
         The outputs are logits: p is their softmax.
+    ignore_class : int, optional
+        Rows of this class, which need not be one of the model's, weigh nothing, and metrics do not count them. The mean
+        is still over all rows.
+    label_smoothing : float
+        As in `CategoricalCrossentropy`.
     """
 
     name = "sparse_categorical_crossentropy"
     kernel = "categorical_crossentropy"
-    labels = True
+    labels = one_class = True
+
+    def __init__(
+        self, from_logits: bool = False, ignore_class: int | None = None, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(from_logits, label_smoothing)
+        self.ignore_class = None if ignore_class is None else operator.index(ignore_class)
 
     def resolve(self, outputs: int, labels: bool) -> Loss:
         """Itself, if there are classes to tell apart."""
@@ -107,15 +235,17 @@ class Crossentropy(_Crossentropy):
     ----------
     from_logits : bool
         The outputs are logits.
+    label_smoothing : float
     """
 
     name = "crossentropy"
 
     def resolve(self, outputs: int, labels: bool) -> Loss:
         """The binary, sparse or categorical one."""
-        if outputs == 1:
-            return BinaryCrossentropy(self.from_logits)
-        return (SparseCategoricalCrossentropy if labels else CategoricalCrossentropy)(self.from_logits)
+        if outputs > 1 and labels:
+            return SparseCategoricalCrossentropy(self.from_logits, label_smoothing=self.label_smoothing)
+        kind = CategoricalCrossentropy if outputs > 1 else BinaryCrossentropy
+        return kind(self.from_logits, self.label_smoothing)
 
 
 LOSSES: dict[str, type[Loss]] = {
@@ -123,16 +253,33 @@ LOSSES: dict[str, type[Loss]] = {
     "mse": MeanSquaredError,
     "mean_absolute_error": MeanAbsoluteError,
     "mae": MeanAbsoluteError,
+    "huber": Huber,
+    "log_cosh": LogCosh,
+    "logcosh": LogCosh,
+    "quantile": Quantile,
+    "pinball": Quantile,
+    "poisson": Poisson,
+    "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+    "cosine_similarity": CosineSimilarity,
+    "kl_divergence": KLDivergence,
+    "kld": KLDivergence,
     "binary_crossentropy": BinaryCrossentropy,
     "bce": BinaryCrossentropy,
     "categorical_crossentropy": CategoricalCrossentropy,
+    "cce": CategoricalCrossentropy,
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
     "crossentropy": Crossentropy,
 }
 
 
-def get(given: str | Loss) -> Loss:
-    """Loss of a name or an object.
+def get(given: str | Loss | dict[str, Any]) -> Loss:
+    """Loss of a name, an object, or what `get_config` of one has returned.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these; of an unknown name the message has the nearest known one.
 
     Examples
     --------
@@ -141,6 +288,8 @@ def get(given: str | Loss) -> Loss:
     'mean_squared_error'
     >>> fb.losses.get("crossentropy").resolve(outputs=10, labels=True).name
     'sparse_categorical_crossentropy'
+    >>> fb.losses.get(fb.losses.Huber(2.0).get_config()).delta
+    2.0
     """
     found: Loss | type[Loss] = resolve("loss", Loss, LOSSES, given)
     return found() if isinstance(found, type) else found

@@ -220,6 +220,7 @@ class Model(Compiled):
         with self._training():
             self._ready(rows)
             assert self.optimizer is not None
+            before = trainer.with_functions(self, [rows], {})
             program = self.executable("train", rows.size, rows.kinds)
             program.bind(rows.arrays)
             program.reset()
@@ -227,7 +228,8 @@ class Model(Compiled):
                 trainer.update(self.optimizer, program, 0, rows.size)
             finally:
                 program.release()
-            return as_results(trainer.means(program, rows.size), return_dict)
+            results = before | trainer.means(program, rows.size)
+            return as_results({name: results[name] for name in self.metric_names}, return_dict)
 
     def evaluate(
         self,

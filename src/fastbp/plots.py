@@ -33,7 +33,8 @@ def history(history: Any, path: FilePath | None = None) -> Figure:
     Parameters
     ----------
     history : History or dict of str to list of float
-        What `fit` returned, or its ``history`` attribute. ``val_*`` goes into the panel of ``*``.
+        What `fit` returned, or its ``history`` attribute. ``val_*`` goes into the panel of ``*``. Metrics that are
+        arrays have no curve.
     path : path-like, optional
         File to write; its suffix chooses the format (``.png``, ``.svg``, ``.pdf``, ...).
 
@@ -54,7 +55,7 @@ def history(history: Any, path: FilePath | None = None) -> Figure:
     >>> [axes.get_title() for axes in figure.axes]
     ['Loss', 'Accuracy']
     """
-    curves = getattr(history, "history", history)
+    curves = {name: each for name, each in getattr(history, "history", history).items() if np.ndim(each) == 1}
     names = [name for name in curves if not name.startswith("val_")]
     epochs = len(curves[names[0]]) if names else 0
     if epochs == 0:

@@ -7,7 +7,7 @@ run batch by batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.callbacks import CallbackList, Logs
+from fastbp.data import Rows
 from fastbp.optimizers import Optimizer
 from fastbp.sources import Arrays, Block, Source
 from fastbp.utils import check_count
@@ -153,7 +154,7 @@ def each_batch(
 
 def means(program: Any, rows: int) -> Logs:
     """Loss and metrics of the rows that a program has run over, in its one lap."""
-    return {name: float(values[0]) for name, values in program.results(rows).items()}
+    return {name: values[0] if values.ndim > 1 else float(values[0]) for name, values in program.results(rows).items()}
 
 
 def fit(
@@ -166,7 +167,7 @@ def fit(
 ) -> None:
     """Train until so many epochs are done; `model.progress` says where to start."""
     run, progress = Training(model, source, validation, callbacks), model.progress
-    together = isinstance(source, Arrays) and validation is None and not callbacks.wants_epochs
+    together = isinstance(source, Arrays) and validation is None and not callbacks.wants_epochs and not model.functions
     with callbacks.running("train") as last_logs:
         while progress.epoch < last and not model.stop_training:
             laps = run.laps(last - progress.epoch) if together and not progress.step else 1
@@ -186,14 +187,19 @@ class Training:
 
     def laps(self, left: int) -> int:
         """How many epochs fill a chunk."""
+        assert isinstance(self.source, Arrays)
         assert self.source.steps is not None
-        return max(1, min(self.pace.steps // self.source.steps, left))
+        program = self.model.executable("train", self.source.batch, self.source.rows.kinds)
+        most: int = program.most_laps
+        return max(1, min(self.pace.steps // self.source.steps, left, most))
 
     def epoch(self) -> Logs:
         """One epoch, or what is left of it, and its validation; returns its logs."""
         model, callbacks, progress, epoch = self.model, self.callbacks, self.progress, self.progress.epoch
         callbacks.call("on_epoch_begin", epoch, {})
         logs = over_blocks(model, self.source, "train", self.step, self.pace, callbacks, progress)
+        if isinstance(self.source, Arrays):  # the rows of a stream are gone
+            logs = with_functions(model, [self.source.rows], logs)
         if self.validation is not None:
             logs.update({f"val_{name}": value for name, value in self._validate().items()})
         if not model.stop_training or progress.step == callbacks.params["steps"]:
@@ -230,7 +236,8 @@ class Training:
         finally:  # Ctrl-C is heard when the kernels are done
             self.pace.measure(laps * -(-rows.size // program.batch), perf_counter() - started)
             self.progress.epoch += laps
-            logs = {name: values.tolist() for name, values in program.results(rows.size).items()}
+            results = program.results(rows.size).items()
+            logs = {name: list(values) if values.ndim > 1 else values.tolist() for name, values in results}
             self.model.history.extend(range(first, first + laps), logs)
             program.release()
 
@@ -238,9 +245,52 @@ class Training:
 def evaluate(model: Any, source: Source, pace: Pace, callbacks: CallbackList) -> tuple[Logs, int]:
     """Loss and metrics of a model over data, and how many steps they took."""
     with callbacks.running("test") as logs, model.inference_lock:
-        progress = Progress()
-        logs.update(over_blocks(model, source, "test", run_program, pace, callbacks, progress))
+        progress, seen = Progress(), Seen(source) if model.functions else source
+        found = over_blocks(model, seen, "test", run_program, pace, callbacks, progress)
+        logs.update(with_functions(model, seen.parts, found) if isinstance(seen, Seen) else found)
     return logs, progress.step
+
+
+class Seen(Source):
+    """A source whose rows are kept, for the metrics that are functions of all of them."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.batch, self.size, self.shuffle = source, source.batch, source.size, source.shuffle
+        self.parts: list[Rows] = []
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of an epoch, where that is known."""
+        return self.source.steps
+
+    def blocks(self, model: Any) -> Generator[Block]:
+        """The same blocks."""
+        with closing(self.source.blocks(model)) as blocks:
+            for block in blocks:
+                self.parts.append(block.rows)
+                yield block
+
+
+def with_functions(model: Any, parts: Sequence[Rows], results: Logs) -> Logs:
+    """Results with those of the metrics that are functions of all rows, in the order of the metrics."""
+    if not (functions := model.functions):
+        return results
+    outs = [predictions(model, rows) for rows in parts]
+    found = {
+        name: metric.compute(np.concatenate([rows.y[k] for rows in parts]), np.concatenate([out[k] for out in outs]))
+        for name, k, metric in functions
+    }
+    results = results | found
+    return {name: results[name] for name in model.metric_names if name in results}
+
+
+def predictions(model: Any, rows: Rows) -> list[np.ndarray]:
+    """What a model says of rows: (rows, columns) for each output."""
+    with model.inference_lock:
+        program = model.executable("predict", inference_batch(rows.size))
+        outs = [np.empty((rows.size, columns), model.dtype) for columns in program.columns]
+        predict(program, rows.x, outs)
+        return outs
 
 
 def run_program(program: Any, first: int, end: int) -> None:

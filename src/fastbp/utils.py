@@ -62,12 +62,12 @@ def lookup(kind: str, table: Mapping[str, T], name: object) -> T:
     raise ValueError(f"unknown {kind} {name!r}{suggestion(table, name)} (known: {', '.join(table)})")
 
 
-def resolve(kind: str, base: type, table: Mapping[str, Any], given: object) -> Any:
+def resolve(kind: str, base: type, table: Mapping[str, Any], given: object, key: str = "name") -> Any:
     """The object itself, what a configuration describes, or the entry of that name in the table or the registry."""
     if isinstance(given, base):
         return given
     if isinstance(given, dict):
-        return registry.make(_find(kind, base, table, given.get("name")), given)
+        return registry.make(_find(kind, base, table, given.get(key)), given)
     if isinstance(given, str):
         return _find(kind, base, table, given)
     hint = f"; write {given.__name__}()" if isinstance(given, type) else ""

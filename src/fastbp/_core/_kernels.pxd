@@ -16,6 +16,7 @@ cdef extern from "fbp_kernels.h" nogil:
     ctypedef int fbp_function
     ctypedef int fbp_loss_kind
     ctypedef int fbp_metric_kind
+    ctypedef int fbp_tally_kind
     ctypedef int fbp_update_kind
     ctypedef int fbp_vector_kind
 
@@ -23,6 +24,7 @@ cdef extern from "fbp_kernels.h" nogil:
     const char* const fbp_function_names[]
     const char* const fbp_loss_names[]
     const char* const fbp_metric_names[]
+    const char* const fbp_tally_names[]
     const char* const fbp_update_names[]
     const char* const fbp_vector_names[]
     const int fbp_activation_saves_input[]
@@ -109,6 +111,20 @@ cdef extern from "fbp_kernels.h" nogil:
         const int32_t* labels
         void* value
         double threshold
+        const void* weight
+
+    ctypedef struct fbp_tally:
+        fbp_tally_kind kind
+        fbp_size rows, cols
+        const void* prediction
+        fbp_size prediction_stride
+        const void* target
+        fbp_size target_stride
+        const int32_t* labels
+        const void* weight
+        fbp_size steps
+        const double* thresholds
+        double* sums
 
     ctypedef struct fbp_norm:
         fbp_size rows, groups, channels, span
@@ -197,6 +213,7 @@ cdef extern from "fbp_kernels.h" nogil:
                                void* dslope) noexcept nogil
         void (*loss)(const fbp_loss* args) noexcept nogil
         void (*metric)(const fbp_metric* args) noexcept nogil
+        void (*tally)(const fbp_tally* args) noexcept nogil
         void (*add)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, const void* y, fbp_size y_stride,
                     void* out, fbp_size out_stride) noexcept nogil
         void (*column_sum)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil

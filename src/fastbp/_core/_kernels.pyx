@@ -45,6 +45,7 @@ ACTIVATIONS = _numbers(fbp_activation_names)
 FUNCTIONS = _numbers(fbp_function_names)
 LOSSES = _numbers(fbp_loss_names)
 METRICS = _numbers(fbp_metric_names)
+TALLIES = _numbers(fbp_tally_names)
 UPDATES = _numbers(fbp_update_names)
 VECTORS = _numbers(fbp_vector_names)
 # Activations whose derivative is taken from the input.

@@ -32,8 +32,29 @@ class Loss(_Comparison):
 def total(values: Array) -> float: ...
 
 class Metric(_Comparison):
-    def __init__(self, kind: str, prediction: Array, target: Array, value: Array, threshold: float = 0.5) -> None: ...
+    def __init__(
+        self,
+        kind: str,
+        prediction: Array,
+        target: Array,
+        value: Array,
+        threshold: float = 0.5,
+        weight: Array | None = None,
+    ) -> None: ...
+
+class Tally(_Comparison):
+    def __init__(
+        self,
+        kind: str,
+        prediction: Array,
+        target: Array,
+        sums: Array,
+        weight: Array | None = None,
+        thresholds: Array | None = None,
+        bins: int = 1,
+    ) -> None: ...
+    def bind_sums(self, sums: Array) -> None: ...
 
 class Accumulate(Op):
     def __init__(self, values: Array, total: Array) -> None: ...
-    def bind(self, total: Array) -> None: ...
+    def bind_sums(self, total: Array) -> None: ...

@@ -1,8 +1,10 @@
-# Floor 1. Ops that compare predictions with targets, row by row: losses and metrics; and the sum of what they report.
+# Floor 1. Ops that compare predictions with targets: losses and metrics of each row, and the sums of what is reported.
 #
 # Design
-# (a) Like the ops of _rows.pyx these go by rows, in the same phase as the products before them.
-# (b) What they say of each row is added up by one slice, in one order, so the bits do not depend on the threads.
+# (a) Losses and metrics go by rows, in the phase that made the predictions. Sums over rows are made by one share, in the
+#     order of the rows: Accumulate adds up one number a row, a Tally several of its own. They are not worth cutting.
+# (b) What a sum is added to has a row for each lap and is bound anew for each run.
+# (c) Views that move are the caller's own arrays, as in _rows.pyx.
 
 cimport numpy as cnp
 from libc.stdint cimport int32_t
@@ -13,7 +15,7 @@ import numpy as np
 from ._kernels cimport *
 from ._ops cimport *
 
-from ._kernels import LOSSES, METRICS
+from ._kernels import LOSSES, METRICS, TALLIES
 
 cnp.import_array()
 
@@ -28,8 +30,10 @@ cdef struct Comparison:           # loss or metric: predictions against targets
     View variance_gradient        # OUT (batch, n) or NULL
     fbp_loss loss
     fbp_metric metric
+    fbp_tally tally
     bint labels
     bint mean                     # divide the gradient by the rows of the batch
+    Py_ssize_t sums_stride        # between the sums of two laps
 
 
 cdef void loss(const void* args, const Share* share) noexcept nogil:
@@ -57,29 +61,50 @@ cdef void metric(const void* args, const Share* share) noexcept nogil:
     a.target = NULL if p.labels else row_of(&p.target, share.begin, share)
     a.labels = <const int32_t*> row_of(&p.target, share.begin, share) if p.labels else NULL
     a.value = row_of(&p.value, share.begin, share)
+    a.weight = row_of(&p.weight, share.begin, share)
     p.kernels.metric(&a)
+
+
+cdef void tally(const void* args, const Share* share) noexcept nogil:
+    cdef const Comparison* p = <const Comparison*> args
+    cdef fbp_tally a = p.tally
+    if share.index != 0:
+        return
+    a.rows = share.rows
+    a.prediction = row_of(&p.prediction, 0, share)
+    a.target = NULL if p.labels else row_of(&p.target, 0, share)
+    a.labels = <const int32_t*> row_of(&p.target, 0, share) if p.labels else NULL
+    a.weight = row_of(&p.weight, 0, share)
+    a.sums = p.tally.sums + share.lap * p.sums_stride
+    p.kernels.tally(&a)
 
 
 cdef class _Comparison(Op):
     cdef Comparison p
+    cdef object sums              # of a tally: keeps them alive
 
-    cdef void set(self, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value):
+    cdef void set(self, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value, cnp.ndarray weight):
         memset(&self.p, 0, sizeof(Comparison))
         self.by_rows = True
         self.args = &self.p
         self.kernels = self.p.kernels = kernels_of(type_code(prediction))
-        self.arrays = (prediction, target, value)
+        self.arrays = (prediction, target, value, weight)
         self.p.prediction, self.p.target = view_of(prediction), view_of(target)
         self.p.value = no_view() if value is None else view_of(value)
+        self.p.weight = no_view() if weight is None else view_of(weight)
         self.p.labels = target.dtype == np.int32
-        self.p.loss.cols = self.p.metric.cols = self.p.prediction.cols
-        self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
-        self.p.loss.target_stride = self.p.metric.target_stride = self.p.target.rs
+        self.p.loss.cols = self.p.metric.cols = self.p.tally.cols = self.p.prediction.cols
+        self.set_strides()
+
+    cdef void set_strides(self):
+        cdef Py_ssize_t prediction = self.p.prediction.rs, target = self.p.target.rs
+        self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.tally.prediction_stride = prediction
+        self.p.loss.target_stride = self.p.metric.target_stride = self.p.tally.target_stride = target
 
     def bind(self, cnp.ndarray x not None):
         """Take the whole array x for predictions, a batch of rows at a time."""
         self.p.prediction = view_of(x, True)
-        self.p.loss.prediction_stride = self.p.metric.prediction_stride = self.p.prediction.rs
+        self.set_strides()
 
     def bind_weight(self, cnp.ndarray weight not None):
         """Weight the rows with the whole contiguous array, a batch at a time."""
@@ -88,7 +113,7 @@ cdef class _Comparison(Op):
     def bind_target(self, cnp.ndarray y not None):
         """Compare with the whole array y, a batch of rows at a time."""
         self.p.target = view_of(y, True)
-        self.p.loss.target_stride = self.p.metric.target_stride = self.p.target.rs
+        self.set_strides()
 
 
 cdef class Loss(_Comparison):
@@ -101,7 +126,7 @@ cdef class Loss(_Comparison):
     def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value=None,
                  cnp.ndarray gradient=None, bint mean=True, double scale=1, cnp.ndarray weight=None, double alpha=0,
                  double smoothing=0):
-        self.set(prediction, target, value)
+        self.set(prediction, target, value, weight)
         self.fn = loss
         self.p.loss.kind = LOSSES[kind]
         self.p.mean = mean
@@ -110,9 +135,6 @@ cdef class Loss(_Comparison):
             self.arrays += (gradient,)
             self.p.gradient = view_of(gradient)
             self.p.loss.gradient_stride = self.p.gradient.rs
-        if weight is not None:
-            self.arrays += (weight,)
-            self.p.weight = view_of(weight)
 
     def set_variance(self, cnp.ndarray variance not None, cnp.ndarray gradient not None):
         """Of gaussian_nll: the variance, and where the derivative by it goes, both (batch, n)."""
@@ -128,14 +150,41 @@ def total(cnp.ndarray values not None):
 
 
 cdef class Metric(_Comparison):
-    """value[i] = 1 where row i is right, else 0 (binary: the share of right columns)."""
+    """value[i] = 1 where row i is right, else 0 (binary: the share of right columns), times weight (batch,)."""
 
     def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value,
-                 double threshold=0.5):
-        self.set(prediction, target, value)
+                 double threshold=0.5, cnp.ndarray weight=None):
+        self.set(prediction, target, value, weight)
         self.fn = metric
         self.p.metric.kind = METRICS[kind]
         self.p.metric.threshold = threshold
+
+
+cdef class Tally(_Comparison):
+    """sums[lap] += what `kind` counts in the batch, each row times weight (batch,).
+
+    sums (laps, numbers), float64, rows contiguous; what the numbers are says csrc/tally.h. `thresholds` are those of
+    outcomes, without any of which the largest column counts; `bins` are those of a histogram.
+    """
+
+    def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray sums,
+                 cnp.ndarray weight=None, cnp.ndarray thresholds=None, Py_ssize_t bins=1):
+        self.set(prediction, target, None, weight)
+        self.by_rows = False
+        self.fn = tally
+        self.p.tally.kind = TALLIES[kind]
+        self.p.tally.steps = bins
+        if thresholds is not None:
+            self.arrays += (thresholds,)
+            self.p.tally.thresholds = <double*> cnp.PyArray_DATA(thresholds)
+            self.p.tally.steps = cnp.PyArray_SIZE(thresholds)
+        self.bind_sums(sums)
+
+    def bind_sums(self, cnp.ndarray sums not None):
+        """Add to these, a row for each lap."""
+        self.sums = sums
+        self.p.tally.sums = <double*> cnp.PyArray_DATA(sums)
+        self.p.sums_stride = cnp.PyArray_STRIDE(sums, 0) // sizeof(double)
 
 
 cdef struct Total:                # total += sum of values
@@ -162,10 +211,10 @@ cdef class Accumulate(Op):
         self.arrays = (values, None)
         self.kernels = self.p.kernels = kernels_of(type_code(values))
         self.p.values = view_of(values)
-        self.bind(total)
+        self.bind_sums(total)
 
-    def bind(self, cnp.ndarray total not None):
-        """Add to these, one for each lap."""
+    def bind_sums(self, cnp.ndarray total not None):
+        """Add to these, one for each lap: (laps,) or (laps, 1)."""
         self.arrays = (self.arrays[0], total)
         self.p.total = <double*> cnp.PyArray_DATA(total)
         self.p.stride = cnp.PyArray_STRIDE(total, 0) // sizeof(double)

@@ -12,7 +12,12 @@ from typing import Any, Self
 
 from fastbp.utils import lookup
 
-Logs = dict[str, float]
+Logs = dict[str, Any]  # floats; of metrics that are arrays these
+
+
+def numbers(logs: Logs) -> dict[str, float]:
+    """Those of the logs that have a place in lines, tables and curves: arrays have none."""
+    return {name: value for name, value in logs.items() if not getattr(value, "ndim", 0)}
 
 
 class Callback:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastbp.callbacks.base import Callback, Logs
 
@@ -21,14 +22,14 @@ class History(Callback):
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Append the numbers."""
         self.extend([epoch], {name: [value] for name, value in logs.items()})
 
-    def extend(self, epochs: Sequence[int], logs: Mapping[str, Sequence[float]]) -> None:
+    def extend(self, epochs: Sequence[int], logs: Mapping[str, Sequence[Any]]) -> None:
         """Append the numbers of several epochs."""
         self.epoch.extend(epochs)
         for name, values in logs.items():

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from fastbp.callbacks.base import Callback, Logs
+from fastbp.callbacks.base import Callback, Logs, numbers
 from fastbp.utils import check_flag
 
 
@@ -60,7 +60,7 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a line, and before the first one their names."""
-        row = {"epoch": epoch, **logs}
+        row = {"epoch": epoch, **numbers(logs)}
         if not self._columns:
             self._columns = list(row)
             self._write(self._columns)
@@ -104,7 +104,7 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a point of each curve."""
-        for name, value in logs.items():
+        for name, value in numbers(logs).items():
             part = "validation" if name.startswith("val_") else "train"
             if part not in self._writers:
                 self._writers[part] = self._make_writer(os.path.join(self.log_dir, part))

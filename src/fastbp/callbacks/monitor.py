@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from fastbp.callbacks.base import Callback, Logs
+from fastbp.callbacks.base import Callback, Logs, numbers
 from fastbp.utils import check_number, lookup
 
 MODES = ("auto", "min", "max")
@@ -14,6 +14,7 @@ MODES = ("auto", "min", "max")
 BETTER = {
     **dict.fromkeys(("acc", "accuracy", "auc", "precision", "recall", "f1", "r2", "iou"), "max"),
     **dict.fromkeys(("loss", "error", "mse", "mae", "rmse", "mape", "msle", "crossentropy", "hinge", "huber"), "min"),
+    **dict.fromkeys(("cosh", "logcosh", "pinball", "quantile", "poisson", "divergence", "kld", "bce", "cce"), "min"),
 }
 
 
@@ -50,8 +51,8 @@ class Monitor(Callback):
         return math.inf if self.mode == "min" else -math.inf
 
     def read(self, logs: Logs) -> float:
-        """The number; a ValueError lists the logs if it is not among them."""
-        return lookup("monitor", logs, self.monitor)
+        """The number; a ValueError lists those of the logs if it is not among them."""
+        return lookup("monitor", numbers(logs), self.monitor)
 
     def is_better(self, value: float, than: float) -> bool:
         """Whether a value is better by more than min_delta; NaN never is."""

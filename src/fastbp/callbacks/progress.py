@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
-from fastbp.callbacks.base import Callback, Logs
+from fastbp.callbacks.base import Callback, Logs, numbers
 
 REDRAW_SECONDS = 0.05
 BAR_WIDTH = 20
@@ -114,7 +114,8 @@ def make_bar(steps: int | None) -> Any:
 
 def describe(shown: float, elapsed: float, steps: int, logs: Logs, separator: str) -> str:
     """A time in seconds, the time of a step and the numbers: `2s 170µs/step - loss: 0.1234`."""
-    values = [f"{name}: {value:.4f}" if abs(value) > 1e-3 else f"{name}: {value:.4e}" for name, value in logs.items()]
+    found = numbers(logs).items()
+    values = [f"{name}: {value:.4f}" if abs(value) > 1e-3 else f"{name}: {value:.4e}" for name, value in found]
     times = separator.join([clock(shown), f"{step_time(elapsed / steps)}/step"])
     return " - ".join([times, *values])
 

@@ -5,10 +5,10 @@ Read `tape`, `adjoints`, `fuse` and `schedule` in this order; `build` below call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
-from operator import itemgetter
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -23,15 +23,26 @@ from .adjoints import record_adjoints
 from .fuse import fuse, remove_unused
 from .tape import Op, Tape, Tensor
 
-__all__ = ["Executable", "Part", "build"]
+__all__ = ["Executable", "Measure", "Part", "build"]
+
+TOTALS_BYTES = 8 << 20  # for the sums of all laps of a run
 
 
 class Result(NamedTuple):
-    """A number that is reported: a function of the means over rows of some sums."""
+    """What is reported: a function of some sums over rows and of how many rows there were."""
 
     name: str
     totals: tuple[Tensor, ...]
-    finish: Callable[[Sequence[np.ndarray]], Any] = itemgetter(0)
+    finish: Callable[[Sequence[np.ndarray], Any], np.ndarray]
+    weight: Tensor | None = None  # the sum of the rows' weights, in the place of their number
+
+
+class Measure(NamedTuple):
+    """A metric, its name in results, and whether it counts rows by their weights."""
+
+    name: str
+    metric: Any
+    weighted: bool = False
 
 
 class Part(NamedTuple):
@@ -39,9 +50,9 @@ class Part(NamedTuple):
 
     loss: Any
     factor: float = 1.0
-    metrics: Sequence[Any] = ()
+    measures: Sequence[Measure] = ()
     weighted: bool = False
-    names: Sequence[str] = ("loss",)  # of the loss and the metrics, in results
+    name: str = "loss"  # of the loss, in results
 
 
 def build(
@@ -123,16 +134,38 @@ def _record_comparisons(
     tape: Tape, parts: Sequence[Part], outputs: Sequence[Tensor], targets: Sequence[tuple[Tensor, Tensor | None]]
 ) -> list[Result]:
     """Record losses and metrics with their sums; returns what is reported of them."""
-    losses, metrics = [], []
+    losses: list[Tensor] = []
+    metrics: list[Result] = []
     for part, output, (y, weight) in zip(parts, outputs, targets, strict=True):
-        kernel = part.loss.kernel + ("_logits" if part.loss.from_logits else "")
-        losses.append(tape.total(tape.loss(output, y, kernel, weight, part.factor)))
-        for metric, name in zip(part.metrics, part.names[1:], strict=True):
-            metrics.append(Result(name, (tape.total(tape.metric(name, output, y, metric.kernel)),)))
+        loss = part.loss
+        kernel = loss.kernel + "_logits" * loss.from_logits
+        losses.append(tape.total(tape.loss(output, y, kernel, weight, part.factor, **loss.constants())))
+        metrics += _record_metrics(tape, part, output, y, weight)
     factors = [part.factor for part in parts]
-    whole = Result("loss", tuple(losses), lambda means: sum(f * m for f, m in zip(factors, means, strict=True)))
-    each = [Result(part.names[0], (loss,)) for part, loss in zip(parts, losses, strict=True) if len(parts) > 1]
+    whole = Result(
+        "loss", tuple(losses), lambda sums, rows: sum(f * s for f, s in zip(factors, sums, strict=True)) / rows
+    )
+    each = [Result(part.name, (loss,), _mean) for part, loss in zip(parts, losses, strict=True) if len(parts) > 1]
     return [whole, *each, *metrics]
+
+
+def _record_metrics(tape: Tape, part: Part, output: Tensor, y: Tensor, weight: Tensor | None) -> Iterator[Result]:
+    """Record the metrics of an output. Those that count rows by weights share the sum of these."""
+    probabilities = total = None
+    for name, metric, weighted in part.measures:
+        read = output
+        if metric.probabilities and part.loss.from_logits:
+            squash = tape.softmax if part.loss.one_class else partial(tape.activation, kernel="sigmoid")
+            read = probabilities = probabilities or squash(output)
+        if not weighted or weight is None:
+            yield Result(name, metric.record(tape, read, y, None), metric.finish)
+            continue
+        total = total or tape.total(tape.metric("weight", output, y, "one", weight))
+        yield Result(name, metric.record(tape, read, y, weight), metric.finish, total)
+
+
+def _mean(sums: Sequence[np.ndarray], rows: int) -> np.ndarray:
+    return sums[0] / rows
 
 
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
@@ -204,7 +237,9 @@ class Executable:
     columns : list of int
         Of the outputs, if the purpose is to predict.
     totals : ndarray, shape (laps, numbers)
-        float64: sums over all rows run since `reset`, of losses and metrics; a row for each lap.
+        float64: sums over all rows run since `reset`, for losses and metrics; a row for each lap.
+    most_laps : int
+        That a run may have, so that the sums take little memory.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -220,9 +255,12 @@ class Executable:
         self._updates = any("rule" in op.attrs for op in ops)
         self.columns = [output.shape[0] for output in plan.outputs]
         made = self._make_ops(ops)
-        totals = [op for op in ops if op.name == "accumulate"]
-        self._sums = [made[op] for op in totals]
-        self._column = {op.outputs[0]: column for column, op in enumerate(totals)}
+        totals = {out: op for op in ops for out in op.outputs if out.kind == "total"}
+        ends = np.cumsum([prod(total.shape) for total in totals], dtype=int).tolist()
+        self._columns = dict(zip(totals, map(slice, [0, *ends], ends), strict=False))
+        self._numbers = ends[-1] if ends else 0
+        self.most_laps = max(1, TOTALS_BYTES // (8 * max(self._numbers, 1)))
+        self._adders = [(self._columns[total], made[op]) for total, op in totals.items()]
         gathers = [op for op in ops if op.name == "gather"]
         writers = [next(op for op in ops if output in op.outputs) for output in plan.outputs]
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writers)
@@ -231,6 +269,7 @@ class Executable:
             # ops of their own, which read the caller's rows where they lie
             again = {op for of_one in readers for op, _ in of_one}
             made = {op: made[op] for op in ops if op not in gathers} | self._make_ops(again)
+            self._adders += [(self._columns[total], made[op]) for total, op in totals.items() if op in again]
             binders = [[getattr(made[op], method) for op, method in of_one] for of_one in readers]
             self._direct = self._make_route(made, binders, writers)
         self.reset()
@@ -318,11 +357,16 @@ class Executable:
             program.run(0, len(arrays[0]))
 
     def results(self, rows: int) -> dict[str, np.ndarray]:
-        """What is reported of so many rows since `reset`: for each name, a number for each lap."""
-        means = self.totals.T / rows
-        return {
-            name: finish([means[self._column[total]] for total in totals]) for name, totals, finish in self._plan.report
-        }
+        """What is reported of so many rows since `reset`: for each name, a number or an array for each lap."""
+
+        def sums(total: Tensor) -> np.ndarray:
+            return self.totals[:, self._columns[total]].reshape(-1, *total.shape)
+
+        with np.errstate(divide="ignore", invalid="ignore"):  # of no rows that count there is no mean
+            return {
+                name: finish([sums(total) for total in totals], rows if weight is None else sums(weight))
+                for name, totals, finish, weight in self._plan.report
+            }
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
@@ -331,9 +375,9 @@ class Executable:
 
     def reset(self, laps: int = 1, totals: np.ndarray | None = None) -> None:
         """Set the totals to zero, for runs of so many laps at most; or add to those of another program."""
-        self.totals = np.zeros((laps, len(self._sums))) if totals is None else totals
-        for column, op in enumerate(self._sums):
-            op.bind(self.totals[:, column])
+        self.totals = np.zeros((laps, self._numbers)) if totals is None else totals
+        for columns, op in self._adders:
+            op.bind_sums(self.totals[:, columns])
 
     def renew_locks(self) -> None:
         """In a forked child, where nobody is left to open them."""

@@ -15,9 +15,9 @@ FROM_LOGITS = {
     ("softmax", "categorical_crossentropy"): "categorical_crossentropy_logits",
     ("sigmoid", "binary_crossentropy"): "binary_crossentropy_logits",
 }
-# A metric on such an output reads the input: the activation keeps the order. (Where sigmoid rounds to exactly 0.5, the
-# input decides: it knows better.)
-THRESHOLDS = {("softmax", "categorical_accuracy"): 0.5, ("sigmoid", "binary_accuracy"): 0.0}
+# A metric that asks for the order of columns alone reads the input of a softmax, which keeps it. (Where outputs round
+# to the same number, the input decides: it knows better.)
+BY_ORDER = frozenset({"categorical_accuracy", "top_k_accuracy", "confusion", "one"})
 # Gradients of parameters whose kernels end with the update.
 TAKE_UPDATES = ("weight_gradient", "bias_gradient")
 
@@ -52,25 +52,27 @@ class _Listing:
 
 
 def _from_logits(listing: _Listing, op: Op) -> bool:
-    """Loss, its gradient or accuracy of softmax(Z) or sigmoid(Z): read Z."""
-    if op.name not in ("loss", "metric"):
-        return False
-    made = listing.squasher(op.inputs[0])
-    if made is None or not _gradient_goes_back(listing, op):
+    """Loss, its gradient or a metric of softmax(Z) or sigmoid(Z): read Z."""
+    made = listing.squasher(op.inputs[0]) if op.name in ("loss", "metric", "tally") else None
+    if made is None or (op.name == "loss" and not _gradient_goes_back(listing, op)):
         return False
     squash, source = made
-    z = source.inputs[0]
-    assert z is not None
     key = (squash, op.attrs["kernel"])
-    if op.name == "metric" and key in THRESHOLDS:
-        op.attrs["threshold"] = THRESHOLDS[key]
-    elif op.name == "loss" and key in FROM_LOGITS:
+    if key in FROM_LOGITS:
         op.attrs["kernel"] = FROM_LOGITS[key]
-        _gradient_from_logits(listing, op, source)
-    else:
+        if op.name == "loss":
+            _gradient_from_logits(listing, op, source)
+    elif key == ("sigmoid", "binary_accuracy") and op.attrs["threshold"] == 0.5:
+        op.attrs["threshold"] = 0.0
+    elif squash != "softmax" or not _by_order(op):
         return False
-    op.inputs = (z, *op.inputs[1:])
+    op.inputs = (source.inputs[0], *op.inputs[1:])
     return True
+
+
+def _by_order(op: Op) -> bool:
+    """Whether a metric asks for the order of columns alone."""
+    return op.attrs["kernel"] in BY_ORDER or (op.attrs["kernel"] == "outcomes" and op.attrs["thresholds"] is None)
 
 
 def _gradient_goes_back(listing: _Listing, loss: Op) -> bool:

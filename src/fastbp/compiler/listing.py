@@ -113,7 +113,7 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {inputs[0]} {'+' if op.name == 'add' else '∘'} {inputs[1]}"
         case "copy_columns":
             return f"columns of {outputs[0]} = {'columns of ' * ('start' in op.attrs)}{inputs[0]}"
-        case "loss" | "metric":
+        case "loss" | "metric" | "tally":
             return f"{', '.join(outputs)} = {kernel}({', '.join(inputs)})"
         case "loss_gradient":
             return f"{outputs[0]} = {kernel}'({', '.join(inputs)})"

@@ -65,8 +65,12 @@ BINDERS = {
     ("loss", 1): "bind_target",
     ("loss_gradient", 1): "bind_target",
     ("metric", 1): "bind_target",
+    ("tally", 0): "bind",
+    ("tally", 1): "bind_target",
     ("loss", 2): "bind_weight",
     ("loss_gradient", 2): "bind_weight",
+    ("metric", 2): "bind_weight",
+    ("tally", 2): "bind_weight",
 }
 # Ops that can write to the caller's whole array.
 WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns", "moving_norm", "row_norm"})
@@ -217,7 +221,7 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
         used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _dense.depth(dtype))
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
-        return np.zeros(1)
+        return np.zeros((1, prod(tensor.shape)))
     if tensor.kind == "norm":
         return np.zeros(tensor.shape)
     if tensor.kind == "moment":
@@ -252,6 +256,7 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
     inputs: list[Any] = [None if tensor is None else arrays[tensor] for tensor in op.inputs]
     outputs: list[Any] = [arrays[tensor] for tensor in op.outputs]
     kernel, alpha = attrs.get("kernel", "linear"), attrs.get("alpha", 0.0)
+    weight = inputs[2] if len(inputs) > 2 else None  # of the rows, where predictions are compared with targets
     match op.name:
         case "gather":
             return _rows.Gather(outputs[0], attrs["scale"], by_rows)
@@ -296,13 +301,17 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _losses.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], *outputs, **_of_loss(op, weight))
         case "loss_gradient":
-            return _losses.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_of_loss(op, weight))
         case "metric" if kernel in _kernels.METRICS:
-            return _losses.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
+            return _losses.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs.get("threshold", 0.5), weight)
         case "metric":
-            return _losses.Loss(kernel, inputs[0], inputs[1], outputs[0])
+            return _losses.Loss(kernel, inputs[0], inputs[1], outputs[0], **_of_loss(op, weight))
+        case "tally":
+            cuts = attrs.get("thresholds")
+            thresholds = None if cuts is None else np.array(cuts, np.float64)
+            return _losses.Tally(kernel, inputs[0], inputs[1], outputs[0], weight, thresholds, attrs.get("bins", 1))
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
             return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
@@ -326,9 +335,10 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
     raise AssertionError(op.name)
 
 
-def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
-    """What a loss has beside prediction and target: weights of the rows, and its factor in the sum of losses."""
-    return {"weight": inputs[2] if len(inputs) > 2 else None, "scale": op.attrs["factor"]}
+def _of_loss(op: Op, weight: Any) -> dict[str, Any]:
+    """What a loss has beside its operands: weights of the rows, its factor in the sum of losses, its parameters."""
+    names = {"factor": "scale", "alpha": "alpha", "smoothing": "smoothing"}
+    return {"weight": weight} | {names[name]: value for name, value in op.attrs.items() if name in names}
 
 
 # -- costs -------------------------------------------------------------------------------------------------------------

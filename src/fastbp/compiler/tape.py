@@ -197,20 +197,54 @@ class Tape:
     # -- what the model's loss and metrics record
 
     def loss(
-        self, prediction: Tensor, target: Tensor, kernel: str, weight: Tensor | None = None, factor: float = 1.0
+        self,
+        prediction: Tensor,
+        target: Tensor,
+        kernel: str,
+        weight: Tensor | None = None,
+        factor: float = 1.0,
+        **constants: float,
     ) -> Tensor:
         """One loss for each row, times its weight; what is minimised is the sum of all losses times their factors."""
-        inputs = (prediction, target) if weight is None else (prediction, target, weight)
-        return self.emit("loss", inputs, Tensor("loss", (), "statistic"), kernel=kernel, factor=factor)
+        value = Tensor("loss", (), "statistic")
+        inputs = compared(prediction, target, weight)
+        return self.emit("loss", inputs, value, kernel=kernel, factor=factor, **constants)
 
-    def metric(self, name: str, prediction: Tensor, target: Tensor, kernel: str) -> Tensor:
-        """One number for each row, of which the metric is the mean."""
+    def metric(
+        self,
+        name: str,
+        prediction: Tensor,
+        target: Tensor,
+        kernel: str,
+        weight: Tensor | None = None,
+        **constants: float,
+    ) -> Tensor:
+        """One number for each row, times its weight, of which the metric is the mean; a loss is one too."""
         value = Tensor(name, (), "statistic")
-        return self.emit("metric", (prediction, target), value, kernel=kernel, threshold=0.5)
+        return self.emit("metric", compared(prediction, target, weight), value, kernel=kernel, **constants)
+
+    def tally(
+        self,
+        name: str,
+        prediction: Tensor,
+        target: Tensor,
+        kernel: str,
+        shape: tuple[int, ...],
+        weight: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Several sums over all rows run, in an array of this shape."""
+        total = Tensor(f"Σ {name}", shape, "total")
+        return self.emit("tally", compared(prediction, target, weight), total, kernel=kernel, **options)
 
     def total(self, value: Tensor) -> Tensor:
         """The sum of a statistic over all rows run."""
         return self.emit("accumulate", (value,), Tensor(f"Σ {value.name}", (), "total"))
+
+
+def compared(prediction: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, ...]:
+    """The inputs of a comparison."""
+    return (prediction, target) if weight is None else (prediction, target, weight)
 
 
 def like(tensor: Tensor) -> Tensor:
