@@ -253,6 +253,20 @@ def test_a_class_of_the_users_own_has_to_be_named(tmp_path, monkeypatch):
     assert fb.Dense(2, kernel_initializer="mine.Tenths").kernel_initializer.count == 1
 
 
+def test_a_function_that_is_registered_is_passed_on_but_never_called(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    called = []
+    call = fb.utils.register("mine.call")(called.append)
+    data = registry.encode([call, Tenths])
+    assert data == [{"function": "mine.call"}, {"function": "Tenths"}]
+    assert registry.decode(data[:1]) == [call]
+    with pytest.raises(ValueError, match=r"unknown class 'mine\.call'"):
+        registry.decode({"class": "mine.call", "config": {"object": 1}})
+    with pytest.raises(ValueError, match=r"unknown class 'layers\.Dense'"):
+        registry.decode({"function": "layers.Dense"})
+    assert not called
+
+
 @pytest.mark.parametrize("name", ["", 3, "layers.Dense", "metrics.Mine"])
 def test_names_that_cannot_be_registered(name):
     with pytest.raises(ValueError, match="none of fastbp's own"):
@@ -561,7 +575,6 @@ HOSTILE = {
     "progress": (at(["progress"], []), "progress of a training"),
     "no epoch": (at(["progress", "epoch"], DELETED), "progress of a training"),
     "step too far": (at(["progress", "step"], 99), "a step of the epoch"),
-    "batch of none": (at(["progress", "batch"], 0), "a step of the epoch"),
     "shuffle": (at(["progress", "shuffle"], 1), "shuffle as True or False"),
     "missing weight": (tensor("shared/kernel", DELETED), "an array for shared/kernel"),
     "missing state": (tensor("optimizer/1/shared/bias", DELETED), "optimizer/1/shared/bias"),
