@@ -10,6 +10,7 @@
 #include "loss.h"
 #include "update.h"
 #include "vector.h"
+#include "constraint.h"
 #include "gather.h"
 #include "norm.h"
 #include "random.h"

@@ -1,6 +1,7 @@
 # Floor 1. What an op is. See _ops.pyx for the design.
 
 cimport numpy as cnp
+from cpython.ref cimport PyObject
 
 from ._kernels cimport fbp_kernels
 
@@ -14,6 +15,7 @@ cdef struct Share:
     double rate             # step size of this step
     const double* more      # the other numbers of this step: shrink, gradient_rate and correction of fbp_update; or NULL
     void* scratch           # of this thread, as large as the op asked for
+    PyObject** error        # where an op that calls Python leaves an exception; the run then ends with the phase
 
 ctypedef void (*OpFn)(const void* args, const Share* share) noexcept nogil
 
