@@ -33,6 +33,7 @@ _MODULES = (
     "activations",
     "callbacks",
     "config",
+    "constraints",
     "datasets",
     "initializers",
     "layers",
@@ -43,6 +44,7 @@ _MODULES = (
     "optimizers",
     "plots",
     "random",
+    "regularizers",
     "testing",
     "utils",
 )

@@ -6,22 +6,40 @@ mean over its rows. Cross-entropies behind a sigmoid or softmax layer are comput
 
 from typing import Any
 
+import numpy as np
+
 from fastbp.utils import check_flag, resolve
 
 
 class Loss:
     """Base: what the compiler reads.
 
+    One of a user's own computes with NumPy, in `value` and `gradient`.
+
     Attributes
     ----------
     name : str
-        As in messages.
+        As in messages; the name of the class unless it says another.
     kernel : str
-        The kernel that computes value and gradient.
+        The kernel that computes value and gradient; none for one of a user's own.
     from_logits : bool
         True where the model's outputs are logits, not probabilities.
     labels : bool
         True where targets are class indices, not rows of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> class LogCosh(fb.losses.Loss):
+    ...     def value(self, prediction, target):
+    ...         return np.log(np.cosh(prediction - target)).mean(axis=1)
+    ...
+    ...     def gradient(self, prediction, target):
+    ...         return np.tanh(prediction - target) / prediction.shape[1]
+    >>> model = fb.Sequential([fb.Input((3,)), fb.Dense(2)])
+    >>> model.compile("adam", LogCosh())
+    >>> fb.testing.check_gradients(model, np.random.randn(5, 3), np.ones((5, 2))).ok
+    True
     """
 
     name = ""
@@ -29,9 +47,42 @@ class Loss:
     labels = False
     from_logits = False
 
+    def __init_subclass__(cls) -> None:
+        """Name a class that has no name."""
+        cls.name = cls.name or cls.__name__
+
     def resolve(self, outputs: int, labels: bool) -> "Loss":
         """The loss for a model of so many outputs, and targets of class indices or not."""
         return self
+
+    def value(self, prediction: np.ndarray, target: np.ndarray) -> Any:
+        """The loss of each row, with NumPy.
+
+        Parameters
+        ----------
+        prediction : ndarray, shape (rows, *output_shape)
+            Read-only, and only there during the call, as is the target.
+        target : ndarray, like prediction, or shape (rows,) of class indices if `labels`
+
+        Returns
+        -------
+        array_like, shape (rows,)
+        """
+        raise NotImplementedError
+
+    def gradient(self, prediction: np.ndarray, target: np.ndarray) -> Any:
+        """The derivative of each row's loss by its predictions.
+
+        Parameters
+        ----------
+        prediction, target : ndarray
+            As for `value`.
+
+        Returns
+        -------
+        array_like, like prediction
+        """
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """Name and options."""
@@ -141,5 +192,10 @@ def get(given: str | Loss) -> Loss:
     >>> fb.losses.get("crossentropy").resolve(outputs=10, labels=True).name
     'sparse_categorical_crossentropy'
     """
+    if callable(given) and not isinstance(given, (Loss, type)):
+        raise TypeError(
+            f"expected loss as a name or a Loss, got {given!r}, of which nobody knows the derivative: write a class of "
+            "losses.Loss with value(prediction, target) and gradient(prediction, target)"
+        )
     found: Loss | type[Loss] = resolve("loss", Loss, LOSSES, given)
     return found() if isinstance(found, type) else found

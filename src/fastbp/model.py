@@ -230,9 +230,9 @@ class Model(Compiled):
         shown = verbose and check_verbose(verbose)
         inputs: tuple[np.ndarray, ...]
         if len(self._columns) == 1 and type(x) is not dict:
-            inputs = (data.check_x(x, self._columns[0], self.dtype),)
+            inputs = (data.check_x(x, self._columns[0], self.dtype, self._limits[0]),)
         else:
-            inputs = data.check_inputs(x, self.input_names, self._columns, self.dtype)
+            inputs = data.check_inputs(x, self.input_names, self._columns, self._limits, self.dtype)
         rows = inputs[0].shape[0]
         batch = trainer.inference_batch(rows, batch_size)
         if self._storage is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastbp.graph import trace
-from fastbp.layers import Input, Layer
+from fastbp.layers import Input, Layer, Reshape
 from fastbp.model import Model
 from fastbp.network import Network, check_dtypes, check_names, common_dtype
 
@@ -129,6 +129,8 @@ class Sequential(Model):
                 for layer in new:
                     layer.unbuild()
                 raise
+        else:
+            self._limits = [first_limit(chain)]
         self._source, self._chain = source, chain
 
     def unbuild(self) -> None:
@@ -136,6 +138,17 @@ class Sequential(Model):
         for layer in self._chain:
             layer.unbuild()
         self._graph = self._storage = None
+
+
+def first_limit(chain: list[Any]) -> int | None:
+    """What the numbers are below that come in, if an embedding is the first to read them."""
+    for layer in chain:
+        if isinstance(layer, Model):
+            return layer._limits[0]
+        if not isinstance(layer, Reshape):
+            limit: int | None = layer.index_limit
+            return limit
+    return None
 
 
 def check_layer(layer: Any, position: int, before: list[Any], alone: bool) -> None:

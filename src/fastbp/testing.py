@@ -120,6 +120,8 @@ def check_gradients(
     worst: tuple[float, str, Variable, int, float, float] | None = None
     checked = skipped = 0
     for symbol, variable in analytic.parameters().items():
+        if not variable.trainable:
+            continue
         gradient = analytic.array(f"d{symbol}").reshape(-1)
         flat = variable.value.reshape(-1)
         largest = float(np.abs(gradient).max())

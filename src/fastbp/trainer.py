@@ -76,7 +76,7 @@ def fit(
     steps = -(-rows // batch)
     program = model.executable("train", batch, train.kinds)
     pace, validation_pace = Pace(), Pace()
-    together = validation is None and not callbacks.wants_epochs
+    together = validation is None and not callbacks.wants_epochs and not program.calls_python
     shuffled = shuffle and steps > 1  # the order of the rows of one batch makes no difference but rounding
     callbacks.call("on_train_begin")
     try:

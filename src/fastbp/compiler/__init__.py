@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _dense
+from .._core import _dense, _penalty
 from .._core._program import Program
 from ..utils import renew_after_fork
 from . import listing, profile, schedule
@@ -82,13 +82,14 @@ def build(
     for node in graph.nodes:
         tensors[node.output] = node.layer.record(tape, *(tensors[symbol] for symbol in node.inputs))
     outputs = [tensors[symbol] for symbol in graph.outputs]
-    report = _record_comparisons(tape, parts, outputs, targets) if parts else []
+    report = _record_comparisons(tape, graph, parts, outputs, targets, trainable) if parts else []
     wanted: set[Tensor] = set()
     if purpose == "predict":
         outputs = _own_places(tape, outputs)
         wanted |= set(outputs)
     if purpose in ("train", "gradients", "trace"):
-        gradients = record_adjoints(tape, [op.outputs[0] for op in tape.ops if op.name == "loss"], trainable)
+        losses = [op.outputs[0] for op in tape.ops if op.name in ("loss", "user_loss")]
+        gradients = _add_penalties(tape, record_adjoints(tape, losses, trainable))
         if purpose == "train":
             _record_updates(tape, gradients, optimizer)
         else:
@@ -103,34 +104,61 @@ def build(
 
 def _record_inputs(tape: Tape, graph: Any) -> dict[Any, Tensor]:
     """The batches of the inputs: A0, or a name for each."""
-    single = len(graph.inputs) == 1
-    return {
-        symbol: tape.batch("A0" if single else symbol.name, prod(symbol.shape), symbol.node.layer.scale)
-        for symbol in graph.inputs
-    }
+    tensors = {}
+    for symbol, limit in zip(graph.inputs, graph.index_limits(), strict=True):
+        name, columns = "A0" if len(graph.inputs) == 1 else symbol.name, prod(symbol.shape)
+        if limit is None:
+            tensors[symbol] = tape.batch(name, columns, symbol.node.layer.scale)
+        else:
+            tensors[symbol] = tape.indices(name, limit, (columns,))
+    return tensors
 
 
 def _record_target(tape: Tape, graph: Any, number: int, part: Part) -> tuple[Tensor, Tensor | None]:
     """The batches of an output's targets and of the weights of its rows."""
     suffix = str(number + 1) if len(graph.outputs) > 1 else ""
-    target = tape.batch(f"Y{suffix}", prod(graph.outputs[number].shape), labels=part.loss.labels)
+    name, columns = f"Y{suffix}", prod(graph.outputs[number].shape)
+    target = tape.indices(name, columns) if part.loss.labels else tape.batch(name, columns)
     return target, tape.batch(f"weight{suffix}", 1) if part.weighted else None
 
 
 def _record_comparisons(
-    tape: Tape, parts: Sequence[Part], outputs: Sequence[Tensor], targets: Sequence[tuple[Tensor, Tensor | None]]
+    tape: Tape,
+    graph: Any,
+    parts: Sequence[Part],
+    outputs: Sequence[Tensor],
+    targets: Sequence[tuple[Tensor, Tensor | None]],
+    trainable: Collection[object],
 ) -> list[Result]:
-    """Record losses and metrics with their sums; returns what is reported of them."""
+    """Record losses, penalties and metrics with their sums; returns what is reported of them."""
     losses, metrics = [], []
-    for part, output, (y, weight) in zip(parts, outputs, targets, strict=True):
-        kernel = part.loss.kernel + ("_logits" if part.loss.from_logits else "")
-        losses.append(tape.total(tape.loss(output, y, kernel, weight, part.factor)))
+    for part, symbol, output, (y, weight) in zip(parts, graph.outputs, outputs, targets, strict=True):
+        if part.loss.kernel:
+            kernel = part.loss.kernel + ("_logits" if part.loss.from_logits else "")
+            value = tape.loss(output, y, kernel, weight, part.factor)
+        else:
+            value = tape.user_loss(part.loss, output, y, symbol.shape, weight, part.factor)
+        losses.append(tape.total(value))
         for metric, name in zip(part.metrics, part.names[1:], strict=True):
             metrics.append(Result(name, (tape.total(tape.metric(name, output, y, metric.kernel)),)))
-    factors = [part.factor for part in parts]
-    whole = Result("loss", tuple(losses), lambda means: sum(f * m for f, m in zip(factors, means, strict=True)))
+    penalties = [
+        tape.penalty(w, w.variable.regularizer, _penalty.penalty_blocks(w.variable.size))
+        for w in tape.parameters
+        if w.variable in trainable and w.variable.regularizer
+    ]
+    factors = [*(part.factor for part in parts), *(1.0 for _ in penalties)]
+    whole = Result("loss", (*losses, *penalties), lambda means: sum(f * m for f, m in zip(factors, means, strict=True)))
     each = [Result(part.names[0], (loss,)) for part, loss in zip(parts, losses, strict=True) if len(parts) > 1]
     return [whole, *each, *metrics]
+
+
+def _add_penalties(tape: Tape, gradients: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+    """The gradients with those of the penalties in them."""
+    whole = {}
+    for parameter, gradient in gradients.items():
+        regularizer = parameter.variable.regularizer
+        whole[parameter] = tape.penalty_gradient(gradient, parameter, regularizer) if regularizer else gradient
+    return whole
 
 
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
@@ -139,7 +167,12 @@ def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any)
         place = slice(variable.offset, variable.offset + variable.value.size)
         states = [state[place].reshape(variable.shape) for state in optimizer.state]
         rule = _dense.Rule(optimizer.kernel, variable.value, states, **optimizer.constants())
-        tape.emit("update", (parameter, gradient), parameter, rule=rule, update=optimizer.kernel)
+        # a constraint waits for the update, and whoever reads the parameter in this step does not wait for either
+        updated = Tensor(parameter.name, parameter.shape, "updated", variable)
+        outputs = (parameter, updated) if variable.constraint else (parameter,)
+        tape.emit("update", (parameter, gradient), *outputs, rule=rule, update=optimizer.kernel)
+        if variable.constraint:
+            tape.emit("constrain", (updated,), parameter, constraint=variable.constraint)
 
 
 def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
@@ -181,8 +214,10 @@ class Executable:
         Rows of a step.
     columns : list of int
         Of the outputs, if the purpose is to predict.
+    calls_python : bool
+        Whether a layer or the loss is one that a user wrote, so that a run may end in the middle with an exception.
     totals : ndarray, shape (laps, numbers)
-        float64: sums over all rows run since `reset`, of losses and metrics; a row for each lap.
+        float64: sums over all rows run since `reset`, of losses, penalties and metrics; a row for each lap.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -196,16 +231,23 @@ class Executable:
         self.threads = schedule.threads_worth(self.phases, self.batch)
         self._tensors = schedule.make_buffers(ops, self.batch, self.dtype)
         self._updates = any("rule" in op.attrs for op in ops)
+        self.calls_python = any(op.name.startswith("user_") for op in ops)
         self.columns = [output.shape[0] for output in plan.outputs]
         made = self._make_ops(ops)
-        totals = [op for op in ops if op.name == "accumulate"]
-        self._sums = [made[op] for op in totals]
-        self._column = {op.outputs[0]: column for column, op in enumerate(totals)}
+        self._sums: dict[Tensor, tuple[Any, slice]] = {}  # of each total: its op, and its columns of `totals`
+        self._width = 0
+        for op in ops:
+            if op.outputs[0].kind == "total":
+                end = self._width + prod(op.outputs[0].shape)
+                self._sums[op.outputs[0]] = made[op], slice(self._width, end)
+                self._width = end
         gathers = [op for op in ops if op.name == "gather"]
         writers = [next(op for op in ops if output in op.outputs) for output in plan.outputs]
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writers)
         readers = [self._readers(gather) for gather in gathers]
-        if all(op.attrs["scale"] == 1 and of_one for op, of_one in zip(gathers, readers, strict=True)):
+        if all(
+            op.attrs["scale"] == 1 and not op.inputs and of_one for op, of_one in zip(gathers, readers, strict=True)
+        ):
             # ops of their own, which read the caller's rows where they lie
             again = {op for of_one in readers for op, _ in of_one}
             made = {op: made[op] for op in ops if op not in gathers} | self._make_ops(again)
@@ -256,8 +298,8 @@ class Executable:
         self._bound = arrays, order
 
     def _fits(self, rows: np.ndarray) -> bool:
-        """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
-        if rows.ndim == 1:
+        """Whether ops can read rows where they lie: indices, or of the model's type and each in one piece."""
+        if rows.dtype == np.int32:
             return True
         return rows.dtype == self.dtype and (rows.flags.c_contiguous or rows.strides[1] == rows.itemsize)
 
@@ -294,10 +336,9 @@ class Executable:
 
     def results(self, rows: int) -> dict[str, np.ndarray]:
         """What is reported of so many rows since `reset`: for each name, a number for each lap."""
-        means = self.totals.T / rows
-        return {
-            name: finish([means[self._column[total]] for total in totals]) for name, totals, finish in self._plan.report
-        }
+        means = self.totals / rows
+        of = {total: means[:, columns].sum(axis=1) for total, (_, columns) in self._sums.items()}
+        return {name: finish([of[total] for total in totals]) for name, totals, finish in self._plan.report}
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
@@ -306,9 +347,9 @@ class Executable:
 
     def reset(self, laps: int = 1) -> None:
         """Set the totals to zero, for runs of so many laps at most."""
-        self.totals = np.zeros((laps, len(self._sums)))
-        for column, op in enumerate(self._sums):
-            op.bind(self.totals[:, column])
+        self.totals = np.zeros((laps, self._width))
+        for op, columns in self._sums.values():
+            op.bind(self.totals[:, columns])
 
     def renew_locks(self) -> None:
         """In a forked child, where nobody is left to open them."""
@@ -338,10 +379,15 @@ class Executable:
         """The lines of the listing with their times, and the time of a step."""
         twin = Executable(self._plan)  # with buffers and ops of its own: the made-up rows are nobody else's
         ops = [op for phase in twin.phases for op in phase.ops]
-        buffers = [twin._tensors[op.outputs[0]] for op in self._plan.ops if op.name == "gather"]
+        gathers = [op for op in self._plan.ops if op.name == "gather"]
+        buffers = [twin._tensors[op.outputs[0]] for op in gathers]
         rows = self.batch * profile.steps(buffers[0])
         order = np.random.default_rng(0).permutation(rows)
-        twin.bind([profile.made_up_rows(buffer, rows) for buffer in buffers], order)
+        made_up = [
+            profile.made_up_rows(buffer, rows, op.attrs.get("limit"))
+            for op, buffer in zip(gathers, buffers, strict=True)
+        ]
+        twin.bind(made_up, order)
         outs = [np.empty((rows, columns), self.dtype) for columns in self.columns]
         for out, write in zip(outs, twin._route.writers, strict=True):
             write(None, out)

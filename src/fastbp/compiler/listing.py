@@ -82,6 +82,7 @@ def formula(op: Op) -> str:
         case "gather":
             scale = op.attrs["scale"]
             factor = "" if scale == 1 else f" * {scale:.6g}"
+            factor = f" * {inputs[0]} + {inputs[1]}" if inputs else factor
             return f"{outputs[0]} = batch of {'y' if outputs[0] == 'Y' else 'x'}{factor}"
         case "affine":
             product = f"{inputs[0]} {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
@@ -109,6 +110,25 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = {inputs[0]}ᵀ {inputs[1]}" + _update(op)
         case "bias_gradient":
             return f"{outputs[0]} = Σ {inputs[0]}" + _update(op)
+        case "rescale":
+            return f"{outputs[0]} = {inputs[0]} * {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
+        case "embedding":
+            return f"{outputs[0]} = rows of {inputs[1]} at {inputs[0]}"
+        case "embedding_gradient":
+            return f"{outputs[0]} = Σ {inputs[1]} at {inputs[0]}" + _update(op)
+        case "penalty":
+            return f"{outputs[0]} = accumulate({op.attrs['penalty']}({inputs[0]}))"
+        case "penalty_gradient":
+            return f"{outputs[0]} = {inputs[0]} + {op.attrs['penalty']}'({inputs[1]})"
+        case "constrain":
+            return f"{outputs[0]} ← {op.attrs['constraint'].name}({outputs[0]})"
+        case "user_forward" | "user_backward":
+            method = op.name.removeprefix("user_")
+            count = len(op.attrs["layer"].input_shapes) + (2 if method == "backward" else 0)
+            return f"{', '.join(outputs)} = {type(op.attrs['layer']).__name__}.{method}({', '.join(inputs[:count])})"
+        case "user_loss" | "user_loss_gradient":
+            method = "value" if op.name == "user_loss" else "gradient"
+            return f"{outputs[0]} = {type(op.attrs['loss']).__name__}.{method}({', '.join(inputs)})"
         case "update":
             return _update(op).removeprefix(", ")
     return f"{', '.join(outputs)} = {op.name}({', '.join(inputs)})"
@@ -117,5 +137,6 @@ def formula(op: Op) -> str:
 def _update(op: Op) -> str:
     if "rule" not in op.attrs:
         return ""
-    parameter = op.outputs[-1].name
-    return f", {parameter} ← {op.attrs['update']}({parameter}, d{parameter})"
+    (parameter,) = (tensor.name for tensor in op.outputs if tensor.kind == "parameter")
+    gradient = f"d{parameter}" + (f" + {op.attrs['penalty']}'({parameter})" if "penalty" in op.attrs else "")
+    return f", {parameter} ← {op.attrs['update']}({parameter}, {gradient})"

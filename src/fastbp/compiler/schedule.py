@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _kernels, _memory, _ops, _rows
+from .._core import _dense, _embedding, _kernels, _memory, _ops, _penalty, _python, _rows, _vectors
 from .tape import Op, Tensor
+from .user import as_function
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
 
@@ -33,6 +34,9 @@ BY_ROWS = frozenset(
         "add",
         "multiply",
         "copy_columns",
+        "rescale",
+        "embedding",
+        "penalty",
     }
 )
 # How an op takes the caller's whole array in the place of an input: (op, input) -> method. What is not here reads a
@@ -44,6 +48,9 @@ BINDERS = {
     ("activation", 0): "bind",
     ("softmax", 0): "bind",
     ("copy_columns", 0): "bind",
+    ("rescale", 0): "bind",
+    ("embedding", 0): "bind",
+    ("embedding_gradient", 0): "bind",
     ("loss", 0): "bind",
     ("loss_gradient", 0): "bind",
     ("metric", 0): "bind",
@@ -54,7 +61,7 @@ BINDERS = {
     ("loss_gradient", 2): "bind_weight",
 }
 # Ops that can write to the caller's whole array.
-WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns"})
+WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns", "embedding"})
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -159,22 +166,28 @@ def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any]) -> dict[Tensor
     arrays: dict[Tensor, Any] = {}
     for op in ops:
         for tensor in (*op.inputs, *op.outputs):
-            if tensor is not None and tensor.kind == "parameter":
-                arrays[tensor] = tensor.variable.value
+            if tensor is not None and tensor.kind in ("parameter", "updated"):
+                arrays[tensor] = _value(tensor.variable, dtype)
         for tensor in op.outputs:
             if tensor not in arrays:
                 arrays[tensor] = _buffer(op, tensor, batch, dtype)
     return arrays
 
 
+def _value(variable: Any, dtype: np.dtype[Any]) -> Any:
+    """The variable's own memory, or the numbers of a constant, which has none."""
+    return variable.initializer(variable.shape, dtype, None) if variable.value is None else variable.value
+
+
 def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
-    if op.attrs.get("labels"):
-        return _memory.zeros(batch, np.int32)
+    if "limit" in op.attrs:
+        return _memory.zeros((batch, *tensor.shape), np.int32)
     if tensor.kind == "gradient":
-        used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _dense.depth(dtype))
+        in_cache = op.name == "bias_gradient" or (op.name == "weight_gradient" and batch <= _dense.depth(dtype))
+        used_up = "rule" in op.attrs and in_cache
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
-        return np.zeros(1)
+        return np.zeros((1, prod(tensor.shape)))
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
     (columns,) = tensor.shape
@@ -200,7 +213,7 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
     kernel, alpha = attrs.get("kernel", "linear"), attrs.get("alpha", 0.0)
     match op.name:
         case "gather":
-            return _rows.Gather(outputs[0], attrs["scale"], by_rows)
+            return _rows.Gather(outputs[0], attrs["scale"], by_rows, *inputs)
         case "affine":
             return _dense.Dense(inputs[0], inputs[1], inputs[2], outputs[0], kernel, alpha, by_rows)
         case "partial_affine":
@@ -240,6 +253,22 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
             return _rows.Accumulate(inputs[0], outputs[0])
+        case "rescale":
+            shifts = np.full_like(inputs[1], -0.0) if inputs[2] is None else inputs[2]
+            return _rows.Gather(outputs[0], 1.0, by_rows, inputs[1], shifts, inputs[0])
+        case "embedding":
+            return _embedding.Embedding(inputs[0], inputs[1], outputs[0])
+        case "embedding_gradient":
+            return _embedding.EmbeddingGradient(inputs[0], inputs[1], outputs[0], attrs.get("rule"))
+        case "penalty":
+            return _penalty.Penalty(inputs[0], outputs[0], attrs["l1"], attrs["l2"])
+        case "penalty_gradient":
+            return _vectors.VectorMap("penalty", attrs["l1"], attrs["l2"], inputs[0], outputs[0], inputs[1])
+        case "constrain":
+            constrain: _ops.Op = attrs["constraint"].op(inputs[0])
+            return constrain
+        case "user_forward" | "user_backward" | "user_loss" | "user_loss_gradient":
+            return _python.Python(as_function(op, inputs, outputs))
         case "update":
             return _dense.ApplyUpdate(inputs[1], attrs["rule"])
     raise AssertionError(op.name)
@@ -252,6 +281,8 @@ def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
 
 # -- costs -------------------------------------------------------------------------------------------------------------
 
+OF_WEIGHTS = frozenset({"penalty", "penalty_gradient", "constrain"})  # cost by the size of a weight, not of the batch
+_BY_INPUT = {"embedding_gradient": 1}  # the input that the work goes by; others: the first
 _PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10}  # rough: a transcendental is some twenty operations
 
 
@@ -263,7 +294,9 @@ def flops(op: Op, batch: int) -> int:
         return 2 * batch * prod(weight.shape)
     if op.name == "weight_gradient":
         return 2 * batch * prod(op.outputs[0].shape)
-    source = op.inputs[0] if op.inputs else op.outputs[0]
+    if op.name in OF_WEIGHTS:
+        return 2 * prod(op.outputs[0].shape if op.name == "constrain" else op.inputs[-1].shape)  # type: ignore[union-attr]
+    source = op.inputs[_BY_INPUT.get(op.name, 0)] if op.inputs and op.name != "gather" else op.outputs[0]
     assert source is not None
     return _PER_ELEMENT.get(op.name, 1) * batch * prod(source.shape)
 

@@ -3,8 +3,11 @@
 from fastbp.layers.activation import Activation
 from fastbp.layers.base import Layer
 from fastbp.layers.dense import Dense
+from fastbp.layers.embedding import Embedding
 from fastbp.layers.input import Input
 from fastbp.layers.merge import Add, Concatenate, Multiply
+from fastbp.layers.rescaling import Normalization, Rescaling
+from fastbp.layers.reshape import Flatten, Reshape
 from fastbp.layers.residual import Residual
 from fastbp.layers.symbol import Symbol
 from fastbp.layers.variable import Variable
@@ -14,9 +17,14 @@ __all__ = [
     "Add",
     "Concatenate",
     "Dense",
+    "Embedding",
+    "Flatten",
     "Input",
     "Layer",
     "Multiply",
+    "Normalization",
+    "Rescaling",
+    "Reshape",
     "Residual",
     "Symbol",
     "Variable",
