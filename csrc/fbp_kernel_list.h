@@ -68,6 +68,7 @@ FBP_KERNEL(void, argmax, (fbp_size rows, fbp_size cols, const void *x, fbp_size 
 FBP_KERNEL(void, stream, (fbp_size n, const void *x, void *out))
 FBP_KERNEL(void, gather, (const fbp_gather *args))
 FBP_KERNEL(void, gather_indices, (const fbp_gather *args))
+FBP_KERNEL(void, gather_sparse, (const fbp_gather *args))
 FBP_KERNEL(void, batch_norm, (const fbp_norm *args))
 FBP_KERNEL(void, batch_norm_apply, (const fbp_norm *args))
 FBP_KERNEL(void, batch_norm_backward, (const fbp_norm *args))

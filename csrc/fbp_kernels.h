@@ -205,6 +205,10 @@ typedef struct {
     const void *src;  // (src_rows, cols)
     fbp_size src_rows, src_rs, src_cs;
     const int64_t *index;  // (rows,) or NULL
+    // gather_sparse: the numbers of row i are src[starts[i]] ... src[starts[i + 1] - 1], in these columns of the source,
+    const int64_t *starts;   // (src_rows + 1,)
+    const int32_t *columns;  // (stored,)
+    fbp_size first_column;   // of which dst has `cols` from this one on
     fbp_size rows, cols;
     void *dst;
     fbp_size dst_stride;

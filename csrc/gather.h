@@ -65,6 +65,25 @@ static void OP(gather)(const fbp_gather *a) {
     }
 }
 
+// Rows of a matrix in compressed sparse rows, of which src holds the numbers that are stored, in this unit's real type;
+// what is stored twice is added.
+static void OP(gather_sparse)(const fbp_gather *a) {
+    const real *values = a->src, *scales = a->scales, *shifts = a->shifts, scale = (real)a->scale;
+    for (fbp_size i = 0; i < a->rows; i++) {
+        const fbp_size row = a->index ? (fbp_size)a->index[i] : i;
+        assert(0 <= row && row < a->src_rows);
+        real *dst = (real *)a->dst + i * a->dst_stride;
+        if (scales)
+            memcpy(dst, shifts, a->cols * sizeof(real));
+        else
+            memset(dst, 0, a->cols * sizeof(real));
+        for (int64_t k = a->starts[row]; k < a->starts[row + 1]; k++) {
+            const fbp_size j = a->columns[k] - a->first_column;
+            if (0 <= j && j < a->cols) dst[j] += values[k] * (scales ? scales[j] : scale);
+        }
+    }
+}
+
 // out = x, past the caches: for results larger than they are, which nobody will find there anyway.
 static void OP(stream)(fbp_size n, const void *x, void *out) {
     const real *from = x;

@@ -1,15 +1,11 @@
-"""Callbacks: the history, the progress on a terminal and elsewhere, and the order of events."""
-
-import os
-import re
-import subprocess
-import sys
+"""Callbacks: which events come, in which order, with which logs, and what happens when one fails."""
 
 import numpy as np
 import pytest
 
 import fastbp as fb
 from fastbp import callbacks
+from fastbp.data import Kind
 
 X = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
 Y = (X[:, 0] > 0).astype(int)
@@ -25,13 +21,13 @@ class Recorder(fb.callbacks.Callback):
     def __init__(self):
         self.events = []
 
-    def on_train_begin(self):
+    def on_train_begin(self, logs):
         self.events.append("train begin")
 
-    def on_train_end(self):
+    def on_train_end(self, logs):
         self.events.append("train end")
 
-    def on_epoch_begin(self, epoch):
+    def on_epoch_begin(self, epoch, logs):
         self.events.append(("begin", epoch))
 
     def on_epoch_end(self, epoch, logs):
@@ -115,73 +111,258 @@ def test_things_that_are_no_callbacks_are_refused():
         make().fit(X, Y, verbose=0, callbacks=["history"])
 
 
-LINE = r"{}/{} - \d+s - \d+(s|ms|µs)/step - loss: \d\.\d{{4}} - acc: \d\.\d{{4}}"
+ALL = sorted(callbacks.base.EVENTS)
 
 
-@pytest.mark.parametrize("verbose", ["auto", 1, 2])
-def test_without_a_terminal_an_epoch_is_one_plain_line(verbose, capsys):
-    make().fit(X, Y, epochs=2, batch_size=20, verbose=verbose)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    for number, line in enumerate(lines, 1):
-        assert re.fullmatch(f"Epoch {number}/2 - " + LINE.format(5, 5), line)
+class Everything(callbacks.Callback):
+    """Writes down each event with its number and the names of its logs, but for chunks."""
+
+    def __init__(self):
+        self.heard = []
 
 
-def test_silence_is_silent_and_evaluate_prints_when_asked(capsys):
+def hearing(event):
+    def hear(self, *arguments):
+        *number, logs = arguments
+        assert type(logs) is dict
+        self.heard.append((event.removeprefix("on_"), *number, *logs))
+
+    return hear
+
+
+for name in set(ALL) - {"on_chunk"}:
+    setattr(Everything, name, hearing(name))
+
+
+def test_training_tells_what_keras_tells_in_its_order():
+    listener = Everything()
+    make().fit(X, Y, batch_size=50, epochs=2, validation_data=(X[:9], Y[:9]), verbose=0, callbacks=listener)
+    numbers = ("loss", "acc")
+
+    def epoch(n):
+        steps = [[("train_batch_begin", i), ("train_batch_end", i, *numbers)] for i in range(2)]
+        test = [("test_begin",), ("test_batch_begin", 0), ("test_batch_end", 0, *numbers), ("test_end", *numbers)]
+        return [("epoch_begin", n), *steps[0], *steps[1], *test, ("epoch_end", n, *numbers, "val_loss", "val_acc")]
+
+    end = ("train_end", *numbers, "val_loss", "val_acc")
+    assert listener.heard == [("train_begin",), *epoch(0), *epoch(1), end]
+
+
+def test_evaluate_and_predict_tell_of_their_batches():
+    model, listener = make(), Everything()
+    plain = model.evaluate(X, Y, batch_size=60), model.predict(X, batch_size=60)
+    assert model.evaluate(X, Y, batch_size=60, callbacks=listener) == plain[0]
+    steps = [[("test_batch_begin", i), ("test_batch_end", i, "loss", "acc")] for i in range(2)]
+    assert listener.heard == [("test_begin",), *steps[0], *steps[1], ("test_end", "loss", "acc")]
+    listener.heard.clear()
+    np.testing.assert_array_equal(model.predict(X, batch_size=60, callbacks=[listener]), plain[1])
+    steps = [[("predict_batch_begin", i), ("predict_batch_end", i, "outputs")] for i in range(2)]
+    assert listener.heard == [("predict_begin",), *steps[0], *steps[1], ("predict_end",)]
+    assert listener.params == {"epochs": 1, "steps": 2, "verbose": 0}
+    assert listener.model is None
+
+
+def test_the_outputs_of_a_batch_are_those_of_its_rows():
+    parts = []
+    keep = callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: parts.append(logs["outputs"].copy()))
+    whole = make().predict(X, batch_size=30, callbacks=keep)
+    assert [len(part) for part in parts] == [30, 30, 30, 10]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_listening_to_batches_changes_no_bit_of_the_result():
+    def trained(listeners):
+        fb.utils.set_random_seed(3)
+        model = make()
+        history = model.fit(X, Y, batch_size=7, epochs=3, validation_split=0.2, verbose=0, callbacks=listeners)
+        return [*model.get_weights(), *history.history.values()]
+
+    for ours, theirs in zip(trained([]), trained([Everything()]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_logs_of_a_batch_are_the_means_of_the_epoch_so_far():
+    seen = []
+    keep = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs))
     model = make()
-    model.fit(X, Y, verbose=0)
-    model.evaluate(X, Y)
-    model.predict(X)
-    assert capsys.readouterr().out == ""
-    model.evaluate(X, Y, verbose=1)
-    assert re.fullmatch(LINE.format(1, 1) + "\n", capsys.readouterr().out)
-    model.predict(X, batch_size=50, verbose=1)
-    assert re.fullmatch(r"2/2 - 0s - \d+(ms|µs)/step\n", capsys.readouterr().out)
+    model.compile(fb.optimizers.SGD(0.0), "crossentropy", metrics=["acc"])
+    history = model.fit(X, Y, batch_size=30, shuffle=False, verbose=0, callbacks=keep)
+    for logs, rows in zip(seen, (30, 60, 90, 100), strict=True):
+        expected = model.evaluate(X[:rows], Y[:rows], return_dict=True)
+        assert logs == pytest.approx(expected)
+    assert seen[-1] == {name: values[0] for name, values in history.history.items()}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(2.4, "2s"), (0.035, "35ms"), (170e-6, "170µs"), (1e-9, "0µs"), (1.0, "1s"), (0.001, "1ms")]
-)
-def test_the_time_of_a_step_is_written_in_the_unit_that_fits(seconds, text):
-    assert callbacks.step_time(seconds) == text
+@pytest.mark.parametrize("event", ["on_train_batch_begin", "on_train_batch_end"])
+def test_stop_training_in_a_batch_ends_after_that_batch(event):
+    model, steps = make(), []
+
+    def stop(batch, logs):
+        steps.append(batch)
+        model.stop_training = batch == 2
+
+    history = model.fit(
+        X,
+        Y,
+        batch_size=10,
+        epochs=5,
+        validation_split=0.1,
+        verbose=0,
+        callbacks=callbacks.LambdaCallback(**{event: stop}),
+    )
+    assert steps == [0, 1, 2]
+    assert model.optimizer.iterations == 3
+    assert history.epoch == [0]
+    assert list(history.history) == ["loss", "acc", "val_loss", "val_acc"]
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0s"), (59.9, "59s"), (61, "1:01"), (3661, "1:01:01")])
-def test_longer_times_are_written_as_a_clock(seconds, text):
-    assert callbacks.clock(seconds) == text
+def test_the_learning_rate_may_be_set_at_every_batch():
+    def run(listener, rates):
+        model = make()
+        model.set_weights([np.full(w.shape, 0.1) for w in model.get_weights()])
+        model.compile(fb.optimizers.SGD(rates[0]), "crossentropy")
+        if listener:
+            change = callbacks.LambdaCallback(
+                on_train_batch_begin=lambda batch, logs: setattr(model.optimizer, "learning_rate", rates[batch])
+            )
+            model.fit(X, Y, batch_size=25, shuffle=False, verbose=0, callbacks=change)
+        else:
+            for step, rate in enumerate(rates):
+                model.optimizer.learning_rate = rate
+                model.train_on_batch(X[25 * step : 25 * step + 25], Y[25 * step : 25 * step + 25])
+        return model.get_weights()
+
+    rates = [0.1, 0.5, 0.5, 0.01]
+    for ours, theirs in zip(run(True, rates), run(False, rates), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
-TERMINAL = """
-import pty, os, sys
-chunks = []
-def read(fd):
-    data = os.read(fd, 4096)
-    chunks.append(data)
-    return data
-status = pty.spawn([sys.executable, "-c", sys.argv[1]], read)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-TRAIN = """
-import numpy as np, fastbp as fb
-x = np.random.default_rng(0).normal(size=(40000, 64)).astype("f4")
-m = fb.Sequential([fb.Dense(128, "relu", input_shape=(64,)), fb.Dense(1)])
-m.compile("adam", "mse", metrics=["mae"])
-m.fit(x, x[:, 0], epochs=2, batch_size=16)
-"""
+def test_callbacks_written_for_keras_work():
+    class Old(callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def set_model(self, model):
+            super().set_model(model)
+            self.seen.append("model")
+
+        def set_params(self, params):
+            super().set_params(params)
+            self.seen.append("params")
+
+        def on_train_begin(self, logs=None):
+            self.losses = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            logs = logs or {}
+            self.losses.append(logs.get("loss"))
+
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            logs["double"] = 2 * logs["loss"]
+
+    old = Old()
+    history = make().fit(X, Y, batch_size=50, epochs=2, verbose=0, callbacks=[old])
+    assert old.seen == ["params", "model"]
+    assert len(old.losses) == 4
+    assert history.history["double"] == [2 * loss for loss in history.history["loss"]]
+    assert history.params == {"epochs": 2, "steps": 2, "verbose": 0}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-def test_on_a_terminal_a_bar_moves_at_most_20_times_a_second():
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm", "COLUMNS": "120"}
-    command = [sys.executable, "-c", TERMINAL, TRAIN]
-    out = subprocess.run(command, capture_output=True, check=True, env=environment, stdin=subprocess.DEVNULL).stdout
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.decode())
-    assert "Epoch 1/2" in text
-    last = re.findall(r"2500/2500 ━{20} \d+s \d+(?:ms|µs)/step - loss: [\d.e-]+ - mae: [\d.e-]+\r\n", text)
-    assert len(last) == 2
-    redraws = re.findall(r"\d+/2500 .{20} ETA", text)
-    units = {"ms": 1e-3, "µs": 1e-6}
-    seconds = sum(2500 * int(n) * units[u] for n, u in re.findall(r"━{20} \d+s (\d+)(ms|µs)/step", text))
-    assert redraws
-    assert len(redraws) <= 20 * seconds * 1.5 + 8
-    assert out.count(b"\x1b[?25l") == out.count(b"\x1b[?25h")  # the cursor comes back
+def test_what_a_callback_adds_to_the_logs_is_seen_by_those_after_it():
+    seen = []
+    add = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(extra=epoch))
+    read = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["extra"]))
+    assert make().fit(X, Y, epochs=2, verbose=0, callbacks=[add, read]).history["extra"] == seen == [0, 1]
+
+
+@pytest.mark.parametrize("event", [event for event in ALL if "predict" not in event and event != "on_train_end"])
+def test_an_exception_at_any_event_ends_training_with_a_usable_model(event):
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    model, last = make(), []
+    end = callbacks.LambdaCallback(on_train_end=lambda logs: last.append(logs))
+    with pytest.raises(OSError, match="disk full"):
+        model.fit(X, Y, validation_split=0.1, verbose=0, callbacks=[end, callbacks.LambdaCallback(**{event: fail})])
+    assert len(last) == 1
+    assert end.model is None
+    assert len(model.fit(X, Y, verbose=0).epoch) == 1
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_the_end_is_told_to_all_who_heard_the_beginning_also_if_one_fails():
+    told = []
+
+    class Tell(callbacks.Callback):
+        def __init__(self, name, fails=""):
+            self.name, self.fails = name, fails
+
+        def on_train_begin(self, logs):
+            if self.fails == "begin":
+                raise OSError("no beginning")
+
+        def on_train_end(self, logs):
+            told.append(self.name)
+            if self.fails == "end":
+                raise OSError("no end")
+
+    with pytest.raises(OSError, match="no end"):
+        make().fit(X, Y, verbose=0, callbacks=[Tell("a"), Tell("b", "end"), Tell("c")])
+    assert told == ["a", "b", "c"]
+    told.clear()
+    with pytest.raises(OSError, match="no beginning"):
+        make().fit(X, Y, verbose=0, callbacks=[Tell("a"), Tell("b", "begin"), Tell("c")])
+    assert told == ["a"]
+
+
+def test_stop_training_before_the_first_epoch_trains_nothing():
+    model = make()
+    stop = callbacks.LambdaCallback(on_train_begin=lambda logs: setattr(model, "stop_training", True))
+    assert model.fit(X, Y, epochs=3, verbose=0, callbacks=stop).epoch == []
+    assert model.optimizer.iterations == 0
+
+
+def test_lambda_callbacks_refuse_unknown_events_and_what_is_no_function():
+    with pytest.raises(ValueError, match=r"unknown event 'on_epoch_ends': did you mean 'on_epoch_end'\?"):
+        callbacks.LambdaCallback(on_epoch_ends=print)
+    with pytest.raises(TypeError, match="expected on_epoch_end as a function, got 3"):
+        callbacks.LambdaCallback(on_epoch_end=3)
+    with pytest.raises(TypeError, match=r"got <class .*Callback'>; write Callback\(\)"):
+        make().fit(X, Y, verbose=0, callbacks=callbacks.Callback)
+
+
+def test_steps_run_together_unless_somebody_listens_to_batches():
+    class Epochs(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            pass
+
+    def runs(listener):
+        calls, program = 0, model.executable("train", 10, (Kind(True, False),))
+
+        class Counting:
+            def __getattr__(self, name):
+                return getattr(program, name)
+
+            def run(self, *arguments):
+                nonlocal calls
+                calls += 1
+                program.run(*arguments)
+
+        model.executable = lambda purpose, *rest: Counting() if purpose == "train" else program
+        model.fit(np.tile(X, (20, 1)), np.tile(Y, 20), batch_size=10, verbose=0, callbacks=listener)
+        del model.executable
+        return calls
+
+    model = make()
+    assert runs(Epochs()) < 50
+    assert (
+        runs(
+            callbacks.ModelCheckpoint(
+                "never", save_freq="epoch", save_best_only=True, monitor="loss", initial_value_threshold=-1
+            )
+        )
+        < 50
+    )
+    assert runs(Everything()) == 200

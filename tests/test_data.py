@@ -148,18 +148,18 @@ def test_binary_targets_outside_zero_and_one_are_refused(y, wrong):
 @pytest.mark.parametrize(("rows", "share", "at"), [(10, 0.2, 8), (7, 0.5, 3), (100, 0.01, 99)])
 def test_a_split_takes_the_last_rows_as_views(rows, share, at):
     x, y = np.zeros((rows, 2)), np.zeros((rows, 1))
-    train, validation = data.split(data.Rows(x, y), share)
-    assert (len(train.x), len(validation.x)) == (at, rows - at)
-    assert np.shares_memory(train.x, x)
-    assert np.shares_memory(validation.y, y)
+    train, validation = data.split(data.Rows((x,), (y,), (None,)), share)
+    assert (train.size, validation.size) == (at, rows - at)
+    assert np.shares_memory(train.x[0], x)
+    assert np.shares_memory(validation.y[0], y)
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan"), "half"])
 def test_a_split_outside_its_range_is_refused(share):
     with pytest.raises(ValueError, match=r"validation_split as a finite number in \[0, 1\)"):
-        data.split(data.Rows(np.zeros((4, 1)), np.zeros((4, 1))), share)
+        data.split(data.Rows((np.zeros((4, 1)),), (np.zeros((4, 1)),), (None,)), share)
 
 
 def test_a_split_that_leaves_no_rows_is_refused():
     with pytest.raises(ValueError, match=r"rows on both sides, got 0.9 of 1 rows"):
-        data.split(data.Rows(np.zeros((1, 1)), np.zeros((1, 1))), 0.9)
+        data.split(data.Rows((np.zeros((1, 1)),), (np.zeros((1, 1)),), (None,)), 0.9)

@@ -24,8 +24,10 @@ ORDER = {
         layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.merge
         layers.embedding layers.rescaling layers.reshape layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.user compiler.schedule compiler.listing
-        compiler.profile compiler.__init__ graph summary network data compiled callbacks trainer model sequential models testing
-        _config_report __init__""",
+        compiler.profile compiler.__init__ graph summary network tables data streams compiled
+        callbacks.base callbacks.monitor callbacks.history callbacks.progress callbacks.stopping callbacks.rates
+        callbacks.checkpoint callbacks.logging callbacks.gradient_flow callbacks.__init__
+        sources trainer model sequential models testing _config_report __init__""",
     4: """datasets._idx datasets.digits datasets.mnist datasets.moons datasets.__init__ datasets.files datasets.task
         plots cli __main__""",
 }
@@ -111,7 +113,7 @@ def test_the_reading_of_imports_finds_the_known_ones():
         "compiler.tape",
     }
     assert {"_core._ops", "_core._team", "_core._memory"} == set(imports_of("_core._program"))
-    assert "callbacks" in imports_of("model")
+    assert "callbacks.__init__" in imports_of("model")
     assert "utils" in imports_of("losses")
 
 

@@ -142,12 +142,12 @@ def test_get_config_makes_the_same_layer_again():
         (lambda: fb.Dense(3, use_bias="no"), "use_bias as True or False"),
         (lambda: fb.Dense(3, name=""), "name as a string"),
         (lambda: fb.Input(()), "shape of a row"),
-        (lambda: fb.Input((28, 28)), "shape of a row"),
+        (lambda: fb.Dense(2)(fb.Input((28, 28))), "rows of one axis .* put a Flatten before it"),
         (lambda: fb.Input((None,)), "columns of a row"),
         (lambda: fb.Input((-1,)), "columns of a row"),
         (lambda: fb.Input((3,), scale=float("nan")), "scale as a finite number"),
         (lambda: fb.Sequential([fb.Dense(2), fb.Input((3,))]), "Input as the first layer only"),
-        (lambda: fb.Sequential([fb.Input((3,)), fb.Dense(2, input_shape=(4,))]), r"input_shape \(3,\).*got \(4,\)"),
+        (lambda: fb.Sequential([fb.Input((3,)), fb.Dense(2, input_shape=(4,))]), r"rows of shape \(4,\) .*got \(3,\)"),
         (
             lambda: fb.Sequential([fb.Input((3,)), fb.Dense(2, dtype="float32"), fb.Dense(2, dtype="float64")]),
             "one dtype in all layers, float32 as before, got float64",
@@ -170,13 +170,16 @@ def test_things_that_are_no_layers_are_refused():
         fb.Sequential([fb.Dense(2), "relu"])
 
 
-def test_a_layer_belongs_to_one_network_and_only_once():
+def test_a_layer_stands_in_a_row_only_once_and_in_several_models_with_the_same_weights():
     layer = fb.Dense(2, input_shape=(2,))
     with pytest.raises(ValueError, match="each layer once"):
         fb.Sequential([layer, layer])
-    fb.Sequential([layer])
-    with pytest.raises(ValueError, match="belongs to another network"):
-        fb.Sequential([layer])
+    first, second = fb.Sequential([layer]), fb.Sequential([layer, fb.Dense(3)])
+    first.set_weights([np.eye(2), np.ones(2)])
+    np.testing.assert_array_equal(first.predict(np.ones((1, 2))), [[2, 2]])
+    np.testing.assert_array_equal(second.get_weights()[0], np.eye(2))
+    with pytest.raises(ValueError, match=r"rows of shape \(2,\) .*got \(3,\)"):
+        fb.Sequential([fb.Input((3,)), layer])
 
 
 def test_a_layer_that_does_not_fit_is_not_added():

@@ -10,6 +10,7 @@ import pytest
 
 import fastbp as fb
 from fastbp import trainer
+from fastbp.data import Kind
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(210, 6)).astype("float32")
@@ -81,8 +82,8 @@ def test_epochs_run_in_one_go_are_the_same_as_one_by_one_to_the_bit(batch, shuff
             pass
 
     calls = []
-    train_epochs = trainer.train_epochs
-    monkeypatch.setattr(trainer, "train_epochs", lambda *args: [calls.append(1), train_epochs(*args)])
+    several = trainer.Training.epochs
+    monkeypatch.setattr(trainer.Training, "epochs", lambda *args: [calls.append(1), several(*args)])
     options = {"epochs": 150, "batch_size": batch, "shuffle": shuffle, "verbose": 0}
     together = make()
     histories = [together.fit(X, Y, **options)]
@@ -112,10 +113,10 @@ def test_rows_read_where_they_lie_train_as_gathered_ones_do(layout, loss):
     models = [make(loss=loss, metrics=()), make(loss=loss, metrics=())]
     targets = y if y.ndim == 1 else laid_out(y)
     models[0].fit(laid_out(X), targets, batch_size=50, epochs=5, shuffle=False, verbose=0)
-    program, optimizer = models[1].executable("train", 50, labels=y.ndim == 1), models[1].optimizer
-    program.bind(X, y.astype("int32") if y.ndim == 1 else y, np.arange(210))  # an order: so they are gathered
+    program, optimizer = models[1].executable("train", 50, (Kind(y.ndim == 1, False),)), models[1].optimizer
+    program.bind([X, y.astype("int32") if y.ndim == 1 else y], np.arange(210))  # an order: so they are gathered
     for _ in range(5):
-        trainer.update(program, optimizer, 0, 210)
+        trainer.Updates(optimizer)(program, 0, 210)
     assert same(*models)
 
 
@@ -152,7 +153,7 @@ def test_training_takes_subnormal_numbers_for_zero_and_nothing_else_does():
 
 def test_epochs_done_before_an_interrupt_are_in_the_history(monkeypatch):
     model = make()
-    update, calls = trainer.update, []
+    update, calls = trainer.Updates.__call__, []
 
     def interrupted(*args):
         update(*args)
@@ -160,7 +161,7 @@ def test_epochs_done_before_an_interrupt_are_in_the_history(monkeypatch):
         if len(calls) == 8:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "update", interrupted)
+    monkeypatch.setattr(trainer.Updates, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y, batch_size=210, epochs=10**6, verbose=0)
     assert len(model.history.epoch) == len(model.history.history["loss"]) == model.optimizer.iterations
@@ -175,7 +176,7 @@ def test_a_callback_of_one_object_hears_of_every_epoch():
 
 def test_a_run_of_more_laps_than_there_is_room_for_is_refused():
     program = make().program("evaluate", 50)
-    program.bind(X, Y.astype("int32"), np.arange(210))
+    program.bind([X, Y.astype("int32")], np.arange(210))
     with pytest.raises(ValueError, match="laps"):
         program.run(0, 210, laps=2)
 
@@ -504,7 +505,7 @@ def test_a_program_refuses_rows_and_rates_that_are_not_there():
     program = model.program("train")
     with pytest.raises(ValueError, match="expected rows from 0 to 0"):
         program.run(0, 3, np.ones(1))
-    program.bind(np.ones((3, 4), "f4"), np.ones((3, 2), "f4"))
+    program.bind([np.ones((3, 4), "f4"), np.ones((3, 2), "f4")])
     with pytest.raises(ValueError, match="expected rows from 0 to 3"):
         program.run(0, 10**7, np.ones(1))
     with pytest.raises(ValueError, match="expected 1 rates"):

@@ -45,6 +45,7 @@ _MODULES = (
     "plots",
     "random",
     "regularizers",
+    "streams",
     "testing",
     "utils",
 )

@@ -33,6 +33,7 @@ class Compiled(Network):
         self._kinds: tuple[Kind, ...] = ()  # of the targets seen last
         self._columns: list[int | None] = [None]
         self._limits: list[int | None] = [None]  # of each input: what its numbers are indices below
+        self._folded: dict[int, tuple[int, ...]] = {}  # shapes of outputs whose rows have several axes
         self._trained: frozenset[Variable] = frozenset()
         super().__init__(graph, name)
 
@@ -56,6 +57,7 @@ class Compiled(Network):
         self._executables.clear()
         self._columns = [prod(symbol.shape) for symbol in graph.inputs]
         self._limits = graph.index_limits()
+        self._folded = {k: symbol.shape for k, symbol in enumerate(graph.outputs) if len(symbol.shape) > 1}
         self._trained = frozenset(self.trainable_weights)
 
     @property

@@ -7,13 +7,14 @@ kernel uses them as addresses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbp.losses import Loss
+from fastbp.tables import SparseRows, as_matrix, as_sparse, is_table, join
 from fastbp.utils import check_count, check_number
 
 # Types that the gather reads
@@ -23,7 +24,7 @@ IN_PLACE = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
 class Rows(NamedTuple):
     """Data ready for the kernels; all arrays have the same number of rows."""
 
-    x: tuple[np.ndarray, ...]  # of each input (rows, columns)
+    x: tuple[Any, ...]  # of each input (rows, columns): arrays, or SparseRows
     y: tuple[np.ndarray, ...]  # of each output (rows,) int32 class indices, or (rows, columns)
     weights: tuple[np.ndarray | None, ...]  # of each output (rows, 1) of the model's type
 
@@ -45,8 +46,22 @@ class Rows(NamedTuple):
 
     def part(self, rows: slice) -> Rows:
         """Some of the rows, as views."""
-        weights = tuple(None if w is None else w[rows] for w in self.weights)
-        return Rows(tuple(x[rows] for x in self.x), tuple(y[rows] for y in self.y), weights)
+        return self._each(lambda array: array[rows])
+
+    def take(self, order: np.ndarray) -> Rows:
+        """Copies of some of the rows."""
+        return self._each(lambda array: array.take(order) if isinstance(array, SparseRows) else array[order])
+
+    def join(self, other: Rows) -> Rows:
+        """These rows and others of the same kinds behind them."""
+        rest = iter(other.arrays)
+        return self._each(lambda array: join(array, next(rest)))
+
+    def _each(self, function: Callable[[Any], Any]) -> Rows:
+        """A function of each array, in the order of `arrays`."""
+        x = tuple(map(function, self.x))
+        pairs = [(function(y), None if w is None else function(w)) for y, w in zip(self.y, self.weights, strict=True)]
+        return Rows(x, tuple(y for y, _ in pairs), tuple(w for _, w in pairs))
 
 
 class Kind(NamedTuple):
@@ -81,7 +96,7 @@ def check_several(name: str, given: Any, names: Sequence[str]) -> list[Any]:
 
 def check_inputs(
     x: Any, names: Sequence[str], columns: Sequence[int | None], limits: Sequence[int | None], dtype: np.dtype
-) -> tuple[np.ndarray, ...]:
+) -> tuple[Any, ...]:
     """Rows for each input of a model; see `check_x`."""
     given = check_several("x", x, names)
     arrays = tuple(check_x(each, size, dtype, limit) for each, size, limit in zip(given, columns, limits, strict=True))
@@ -110,7 +125,8 @@ def check_weights(
         weights = of_rows if weights is None else weights.reshape(rows) * of_rows
     if weights is None:
         return None
-    weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
+    with np.errstate(over="ignore"):  # what is too large for the type becomes infinite
+        weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
     if not (np.isfinite(weights).all() and weights.min() >= 0):
         raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {weights.min():g}")
     return weights
@@ -136,11 +152,11 @@ def as_classes(y: np.ndarray, outputs: int) -> np.ndarray:
     return (y.reshape(-1) > 0.5).astype(np.intp) if outputs == 1 else y.argmax(axis=1)
 
 
-def check_x(x: Any, columns: int | None, dtype: np.dtype, limit: int | None = None) -> np.ndarray:
+def check_x(x: Any, columns: int | None, dtype: np.dtype, limit: int | None = None) -> np.ndarray | SparseRows:
     """Rows for a model of so many input columns (any number if None), shape (rows, columns).
 
-    With a limit they are indices below it, for embeddings: an int32 array of our own, as a kernel uses them as
-    addresses.
+    Arrays, what can be made one, tables, and SciPy's sparse matrices. With a limit they are indices below it, for
+    embeddings: an int32 array of our own, as a kernel uses them as addresses.
 
     Raises
     ------
@@ -159,9 +175,12 @@ def check_x(x: Any, columns: int | None, dtype: np.dtype, limit: int | None = No
         and len(x)
     ):
         return x  # nothing to find out: predict of a row waits for this function
-    array = as_rows("x", as_numbers("x", x), columns)
+    sparse = hasattr(x, "tocsr") and limit is None
+    array = as_sparse("x", x, columns, dtype) if sparse else as_rows("x", as_numbers("x", x), columns)
     if not array.shape[0]:
         raise ValueError(f"expected x with at least one row, got {array.shape}")
+    if isinstance(array, SparseRows):
+        return array
     return as_gatherable(array, dtype) if limit is None else as_indices(array, limit)
 
 
@@ -198,6 +217,8 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
     """The value as an array of real numbers, not copied if it is one."""
     if hasattr(value, "toarray"):
         raise TypeError(f"expected {name} as a dense array, got {type(value).__name__}: use .toarray()")
+    if is_table(value):
+        return as_matrix(name, value)
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:

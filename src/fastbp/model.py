@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from fastbp import data, trainer
-from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks, check_verbose, write_results
+from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks
+from fastbp.callbacks.progress import check_verbose, write_results
 from fastbp.compiled import Compiled
 from fastbp.graph import Graph, trace
+from fastbp.sources import Arrays, Flow, Source
+from fastbp.streams import Stream, is_stream
 from fastbp.utils import check_count, check_flag
 
 
@@ -63,8 +66,8 @@ class Model(Compiled):
     def fit(
         self,
         x: Any,
-        y: Any,
-        batch_size: int | None = 32,
+        y: Any = None,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
         validation_split: float = 0.0,
@@ -74,6 +77,7 @@ class Model(Compiled):
         callbacks: Callback | Sequence[Callback] | None = None,
         sample_weight: Any = None,
         class_weight: dict[int, float] | None = None,
+        steps_per_epoch: int | None = None,
     ) -> History:
         """Train.
 
@@ -81,18 +85,21 @@ class Model(Compiled):
         ----------
         x : array_like, shape (rows, columns) or (rows, ...) of as many elements
             Real numbers of any type. float32, float64 and uint8 are used in place, whatever their strides. Of several
-            inputs a sequence of arrays, or a dict by the name of the input.
+            inputs a sequence of arrays, or a dict by the name of the input. Also tables of pandas, polars and Arrow;
+            SciPy's sparse matrices; a `streams.Stream`; an iterable of batches (x, y) or (x, y, sample_weight), each of
+            which is a step.
         y : array_like, shape (rows,) or (rows, outputs)
-            Class indices or numbers, as the loss takes them. Of several outputs a sequence or a dict.
-        batch_size : int
-            Rows of a step; the last step of an epoch has what is left. None means 32.
+            Class indices or numbers, as the loss takes them. Of several outputs a sequence or a dict. None if x yields
+            it.
+        batch_size : int, optional
+            Rows of a step, 32 unless given; the last step of an epoch has what is left.
         epochs : int
             Number of the last epoch.
         verbose : {"auto", 0, 1, 2}
             0 prints nothing, 1 shows a bar on a terminal, 2 prints a line an epoch. "auto" is 1.
         validation_split : float
             Share of the rows, taken from the end, that is not trained on but evaluated after every epoch.
-        validation_data : (x, y) or (x, y, sample_weight), optional
+        validation_data : (x, y), (x, y, sample_weight) or a stream, optional
             Evaluated after every epoch, in place of a split.
         shuffle : bool
             Train in a new random order every epoch. If one batch has all rows, they stay in theirs.
@@ -104,6 +111,8 @@ class Model(Compiled):
             sequence or a dict.
         class_weight : dict of int to float, optional
             Factor of the loss of the rows of each class; 1 for those not named. Validation does not use it.
+        steps_per_epoch : int, optional
+            Batches of an epoch, of an iterable of batches; all unless given.
 
         Returns
         -------
@@ -117,27 +126,58 @@ class Model(Compiled):
         RuntimeError
             If the model is training already.
         """
-        batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
         last = check_count("epochs", epochs, 0)
         numbers = range(check_count("initial_epoch", initial_epoch, 0), last)
         shown = check_verbose(verbose)
         shuffled = check_flag("shuffle", shuffle)
-        listeners = [*([ProgressBar(shown)] if shown else []), *check_callbacks(callbacks)]
-        train, validation = self._check_rows(x, y, sample_weight, class_weight), None
+        listeners = [*check_callbacks(callbacks), *([ProgressBar(shown)] if shown else [])]
+        validation: Source | None = None
+        if is_stream(x):
+            beside = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None}
+            for name in (name for name, value in beside.items() if value is not None):
+                raise ValueError(f"expected no {name} beside an x that yields batches of its own")
+            source: Source = self._flow(x, batch_size, shuffled, steps_per_epoch, class_weight)
+        else:
+            if steps_per_epoch is not None:
+                raise ValueError(f"expected no steps_per_epoch for arrays, got {steps_per_epoch!r}")
+            batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
+            train = self._check_rows(x, y, sample_weight, class_weight)
+            if validation_data is None and validation_split:
+                train, held_out = data.split(train, validation_split)
+                validation = trainer.in_order(held_out)
+            source = Arrays(train, batch, shuffled)
         if validation_data is not None:
-            held_out = data.check_pair("validation_data", validation_data)
-            validation = self._check_rows(*held_out, like=train)
-        elif validation_split:
-            train, validation = data.split(train, validation_split)
+            validation = self._validation(validation_data, source)
         with self._training():
-            self._ready(train)
+            if isinstance(source, Arrays):
+                self._ready(source.rows)
             self.history, self.stop_training = History(), False
             if numbers:
-                batch = min(batch, train.size)
-                params = {"epochs": last, "steps": -(-train.size // batch), "verbose": shown}
-                calls = CallbackList([self.history, *listeners], self, params)
-                trainer.fit(self, train, validation, batch=batch, epochs=numbers, shuffle=shuffled, callbacks=calls)
+                params = {"epochs": last, "steps": source.steps, "verbose": shown}
+                self.history.set_params(params)
+                with CallbackList(listeners, self, params) as calls:
+                    trainer.fit(self, source, validation, epochs=numbers, callbacks=calls)
             return self.history
+
+    def _flow(self, x: Any, batch_size: object, shuffle: bool, steps: object = None, class_weight: Any = None) -> Flow:
+        """The source of an x that yields batches."""
+        self._check_compiled()
+        if isinstance(x, Stream):
+            if steps is not None:
+                raise ValueError(f"expected no steps_per_epoch for a Stream, got {steps!r}")
+            batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
+            return Flow(x, batch, shuffle, None, class_weight)
+        if batch_size is not None:
+            raise ValueError(f"expected no batch_size for an x that yields batches, got {batch_size!r}")
+        limit = None if steps is None else check_count("steps_per_epoch", steps, 1)
+        return Flow(x, None, False, limit, class_weight)
+
+    def _validation(self, given: Any, source: Source) -> Source:
+        """Validation data: arrays like those of training, or what yields them."""
+        if is_stream(given):
+            return self._flow(given, None, shuffle=False)
+        like = source.rows if isinstance(source, Arrays) else None
+        return trainer.in_order(self._check_rows(*data.check_pair("validation_data", given), like=like))
 
     def train_on_batch(
         self,
@@ -168,7 +208,7 @@ class Model(Compiled):
             program.bind(rows.arrays)
             program.reset()
             try:
-                trainer.update(program, self.optimizer, 0, rows.size)
+                trainer.Updates(self.optimizer)(program, 0, rows.size)
             finally:
                 program.release()
             return as_results(trainer.means(program, rows.size), return_dict)
@@ -176,11 +216,12 @@ class Model(Compiled):
     def evaluate(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = 0,
         sample_weight: Any = None,
         return_dict: bool = False,
+        callbacks: Callback | Sequence[Callback] | None = None,
     ) -> Any:
         """Loss and metrics over data.
 
@@ -195,22 +236,35 @@ class Model(Compiled):
         sample_weight : array_like, shape (rows,), optional
             As for `fit`.
         return_dict : bool
+        callbacks : Callback or sequence of Callback, optional
+            They hear of the beginning, the end and, if they want, each batch.
 
         Returns
         -------
         float, list of float, or dict
             The loss; [loss, metrics...] if there are metrics; by name with `return_dict`.
         """
-        shown, rows = check_verbose(verbose), self._check_rows(x, y, sample_weight)
-        batch = trainer.inference_batch(rows.size, batch_size)
-        self._ready(rows)
+        shown, listeners = check_verbose(verbose), check_callbacks(callbacks)
+        source: Source
+        if is_stream(x):
+            source = self._flow(x, batch_size, shuffle=False)
+        else:
+            source = trainer.in_order(self._check_rows(x, y, sample_weight), batch_size)
         started = perf_counter()
-        results = trainer.evaluate(self, rows, batch, trainer.Pace())
+        params = {"epochs": 1, "steps": source.steps, "verbose": shown}
+        with CallbackList(listeners, self, params) as calls:
+            results, steps = trainer.evaluate(self, source, trainer.Pace(), calls)
         if shown:
-            write_results(rows.size, batch, perf_counter() - started, results)
+            write_results(steps, perf_counter() - started, results)
         return as_results(results, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        callbacks: Callback | Sequence[Callback] | None = None,
+    ) -> Any:
         """Outputs for rows of data.
 
         Parameters
@@ -221,6 +275,8 @@ class Model(Compiled):
             Rows computed at a time; it changes no bit of the result.
         verbose : {0, 1, 2, "auto"}
             Other than 0: print a line.
+        callbacks : Callback or sequence of Callback, optional
+            They hear of the beginning, the end and, if they want, each batch.
 
         Returns
         -------
@@ -228,9 +284,12 @@ class Model(Compiled):
             Of the model's dtype; of several outputs a list of arrays.
         """
         shown = verbose and check_verbose(verbose)
-        inputs: tuple[np.ndarray, ...]
+        inputs: tuple[Any, ...]
+        if type(x) is not np.ndarray and is_stream(x):
+            pieces = [self.predict(piece[0] if isinstance(piece, (tuple, list)) else piece, batch_size) for piece in x]
+            return join_predictions(pieces)
         if len(self._columns) == 1 and type(x) is not dict:
-            inputs = (data.check_x(x, self._columns[0], self.dtype, self._limits[0]),)
+            inputs = (data.check_x(x, self._columns[0], self._dtype or self.dtype, self._limits[0]),)
         else:
             inputs = data.check_inputs(x, self.input_names, self._columns, self._limits, self.dtype)
         rows = inputs[0].shape[0]
@@ -240,14 +299,17 @@ class Model(Compiled):
         program = self.executable("predict", batch)
         outs = [np.empty((rows, columns), self._dtype) for columns in program.columns]
         started = perf_counter() if shown else 0.0
-        trainer.predict(program, inputs, outs)
+        if callbacks is None:
+            trainer.predict(program, inputs, outs)
+        else:
+            params = {"epochs": 1, "steps": -(-rows // batch), "verbose": shown}
+            with CallbackList(check_callbacks(callbacks), self, params) as calls:
+                trainer.predict(program, inputs, outs, calls)
         if shown:
-            write_results(rows, batch, perf_counter() - started, {})
-        shaped = [
-            out if len(symbol.shape) == 1 else out.reshape(rows, *symbol.shape)
-            for out, symbol in zip(outs, self._graph.outputs, strict=True)  # type: ignore[union-attr]
-        ]
-        return shaped if len(shaped) > 1 else shaped[0]
+            write_results(-(-rows // batch), perf_counter() - started, {})
+        for number, shape in self._folded.items():
+            outs[number] = outs[number].reshape(rows, *shape)
+        return outs if len(outs) > 1 else outs[0]
 
     def gradients(self, x: Any, y: Any) -> dict[str, Any]:
         """Everything that one forward and one backward pass computes, by name.
@@ -282,6 +344,15 @@ class Model(Compiled):
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}
+
+
+def join_predictions(pieces: list[Any]) -> Any:
+    """What was predicted for pieces of data, behind one another; of several outputs a list."""
+    if not pieces:
+        raise ValueError("expected at least one row of data, got none")
+    if isinstance(pieces[0], list):
+        return [np.concatenate(of_output) for of_output in zip(*pieces, strict=True)]
+    return np.concatenate(pieces)
 
 
 def as_results(results: dict[str, float], return_dict: bool) -> Any:

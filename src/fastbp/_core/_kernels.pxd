@@ -148,6 +148,9 @@ cdef extern from "fbp_kernels.h" nogil:
         const void* src
         fbp_size src_rows, src_rs, src_cs
         const int64_t* index
+        const int64_t* starts
+        const int32_t* columns
+        fbp_size first_column
         fbp_size rows, cols
         void* dst
         fbp_size dst_stride
@@ -199,6 +202,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_indices)(const fbp_gather* args) noexcept nogil
+        void (*gather_sparse)(const fbp_gather* args) noexcept nogil
         void (*batch_norm)(const fbp_norm* args) noexcept nogil
         void (*batch_norm_apply)(const fbp_norm* args) noexcept nogil
         void (*batch_norm_backward)(const fbp_norm* args) noexcept nogil

@@ -500,7 +500,11 @@ cdef void gather(const void* args, const Share* share) noexcept nogil:
     if g.scales:
         g.scales = <const char*> g.scales + j0 * p.dst.itemsize
         g.shifts = <const char*> g.shifts + j0 * p.dst.itemsize
-    if p.indices:
+    if g.starts:
+        g.src, g.first_column = p.g.src, j0
+        g.starts += 0 if p.order else share.first + begin
+        p.kernels.gather_sparse(&g)
+    elif p.indices:
         p.kernels.gather_indices(&g)
     else:
         p.kernels.gather(&g)
@@ -537,11 +541,23 @@ cdef class Gather(Op):
         self.p.g.src_dtype = <fbp_dtype> dtype
         self.p.g.src_rows, self.p.g.src_rs, self.p.g.src_cs = src.rows, src.rs, src.cs
 
-    def bind(self, cnp.ndarray src not None, cnp.ndarray order=None):
-        """Take rows of `src` (any strides) in the order of `order`, int64 (n,) or (laps, n); None: as they lie.
+    def bind(self, source not None, cnp.ndarray order=None):
+        """Take rows of an array (any strides) in the order of `order`, int64 (n,) or (laps, n); None: as they lie.
 
-        They are not kept alive.
+        In place of an array also a matrix in compressed sparse rows: an object with `data` (stored,) of dst's type,
+        `indices` (stored,) int32 and `indptr` (rows + 1,) int64, all contiguous. They are not kept alive.
         """
+        cdef cnp.ndarray src, starts, columns
+        self.p.g.starts = NULL
+        if isinstance(source, np.ndarray):
+            src = source
+        else:
+            src, starts, columns = source.data, source.indptr, source.indices
+            self.p.g.starts = <int64_t*> cnp.PyArray_DATA(starts)
+            self.p.g.columns = <int32_t*> cnp.PyArray_DATA(columns)
+            self.p.g.src = cnp.PyArray_DATA(src)
         self.set_source(view_of(src, True), type_code(src))
         self.p.order = NULL if order is None else <int64_t*> cnp.PyArray_DATA(order)
         self.p.order_stride = 0 if order is None else cnp.PyArray_DIM(order, cnp.PyArray_NDIM(order) - 1)
+        if self.p.g.starts:
+            self.p.g.src_rows = cnp.PyArray_SIZE(starts) - 1

@@ -201,8 +201,8 @@ class _Route(NamedTuple):
     """A program, and the methods of its ops that take the caller's arrays."""
 
     program: Program
-    sources: list[list[Any]]  # of each array of data: inputs, targets, weights of rows
-    writers: list[Any]  # of each output
+    binders: list[tuple[int, Any]]  # (number of the array, method): inputs, targets, weights of rows
+    writers: list[tuple[int, Any]]  # of the outputs
 
 
 class Executable:
@@ -276,7 +276,8 @@ class Executable:
         """The phases as a program of these ops of floor 1."""
         plan = [(p.slice_rows, p.slices_per_thread, [made[op] for op in p.ops if op in made]) for p in self.phases]
         program = Program([phase for phase in plan if phase[2]], self.batch, self.threads, flush=self._updates)
-        return _Route(program, sources, [made[op].bind for op in writers])
+        binders = [(number, bind) for number, of_one in enumerate(sources) for bind in of_one]
+        return _Route(program, binders, [(number, made[op].bind) for number, op in enumerate(writers)])
 
     def bind(self, arrays: Sequence[np.ndarray], order: np.ndarray | None = None) -> None:
         """Set the caller's arrays: inputs, targets and weights of rows, in the order in which they were recorded.
@@ -290,18 +291,18 @@ class Executable:
         direct = order is None and all(map(self._fits, arrays))
         self._route = self._direct if direct else self._gathering
         places = () if order is None else (order,)
-        for array, binders in zip(arrays, self._route.sources, strict=True):
-            for bind in binders:
-                bind(array, *places)
+        for number, bind in self._route.binders:
+            bind(arrays[number], *places)
         self._rows = arrays[0].shape[0] if order is None else order.shape[-1]
         self._orders = order.size // self._rows if order is not None and self._rows else None
         self._bound = arrays, order
 
     def _fits(self, rows: np.ndarray) -> bool:
         """Whether ops can read rows where they lie: indices, or of the model's type and each in one piece."""
+        strides = rows.strides
         if rows.dtype == np.int32:
             return True
-        return rows.dtype == self.dtype and (rows.flags.c_contiguous or rows.strides[1] == rows.itemsize)
+        return bool(strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
@@ -324,14 +325,16 @@ class Executable:
 
     def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""
-        fits = all(map(self._fits, arrays))
-        program, sources, writers = self._direct if fits else self._gathering
+        route = self._direct
+        for array in arrays:
+            if not self._fits(array):
+                route = self._gathering
+        program, binders, writers = route
         with self._lock:
-            for array, binders in zip(arrays, sources, strict=True):
-                for bind in binders:
-                    bind(array)
-            for out, write in zip(outs, writers, strict=True):
-                write(None, out)
+            for number, bind in binders:
+                bind(arrays[number])
+            for number, bind in writers:
+                bind(None, outs[number])
             program.run(0, len(arrays[0]))
 
     def results(self, rows: int) -> dict[str, np.ndarray]:
@@ -345,9 +348,9 @@ class Executable:
         self._rows, self._route = 0, self._gathering
         self._bound = None
 
-    def reset(self, laps: int = 1) -> None:
-        """Set the totals to zero, for runs of so many laps at most."""
-        self.totals = np.zeros((laps, self._width))
+    def reset(self, laps: int = 1, totals: np.ndarray | None = None) -> None:
+        """Set the totals to zero, for runs of so many laps at most; or add to those of another program."""
+        self.totals = np.zeros((laps, self._width)) if totals is None else totals
         for op, columns in self._sums.values():
             op.bind(self.totals[:, columns])
 
@@ -389,8 +392,8 @@ class Executable:
         ]
         twin.bind(made_up, order)
         outs = [np.empty((rows, columns), self.dtype) for columns in self.columns]
-        for out, write in zip(outs, twin._route.writers, strict=True):
-            write(None, out)
+        for number, bind in twin._route.writers:
+            bind(None, outs[number])
         seconds, step = profile.measure(twin._route.program, ops, rows)
         lines = listing.make_lines(self.phases, self.batch, self.dtype.itemsize)
         return [replace(line, seconds=time) for line, time in zip(lines, seconds, strict=True)], step

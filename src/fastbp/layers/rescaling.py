@@ -137,7 +137,8 @@ class Normalization(Layer):
         if self.built and prod(array.shape[1:]) != prod(self.input_shapes[0]):
             raise ValueError(f"expected data with rows of shape {self.input_shapes[0]} for {self!r}, got {array.shape}")
         shape = self.input_shapes[0] if self.built else array.shape[1:]
-        mean, variance = moments(array.reshape(len(array), -1), 1 if self.axis is None else shape[-1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean, variance = moments(array.reshape(len(array), -1), 1 if self.axis is None else shape[-1])
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
             column = int(np.argmin(np.isfinite(mean) & np.isfinite(variance)))
             raise ValueError(f"expected finite data, got NaN or infinity in column {column}")

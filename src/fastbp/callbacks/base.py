@@ -1,0 +1,209 @@
+"""Floor 3. What a callback can hear, and how several are told.
+
+Training tells at its start and end, around each epoch and, if somebody listens, around each batch; evaluation and
+prediction do as well. Some 30 times a second training is back in Python anyway: `on_chunk`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self
+
+from fastbp.utils import lookup
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """Base of all callbacks; a subclass defines what it wants to hear of.
+
+    Batches are counted from 0 and so are epochs. Whoever defines a method ending in `batch_begin` or `batch_end` has
+    the steps run one by one. The means in `logs` are over the rows so far; what a callback adds to those of
+    `on_epoch_end` is seen by the callbacks after it, and by the history.
+
+    Attributes
+    ----------
+    model : Model
+        The model, while it works; setting its `stop_training` ends the training after the batch, chunk or epoch.
+    params : dict
+        epochs, steps (of an epoch) and verbose.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> class Patience(fb.callbacks.Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         self.model.stop_training = epoch == 1
+    >>> model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=9, verbose=0, callbacks=[Patience()])
+    >>> history.epoch
+    [0, 1]
+    """
+
+    model: Any = None
+    params: dict[str, Any] = {}  # noqa: RUF012 - replaced whole, never changed
+
+    def set_model(self, model: Any) -> None:
+        """Learn whose callback this is now."""
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Learn the plan."""
+        self.params = params
+
+    def hears(self, event: str) -> bool:
+        """Whether there is something to do at an event: a method of this class, or of this object alone."""
+        return getattr(getattr(self, event), "__func__", None) is not EVENTS[event]
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Training starts; `logs` is empty."""
+
+    def on_train_end(self, logs: Logs) -> None:
+        """Training is over: all epochs done, stopped, interrupted or failed. `logs` are those of the last epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        """An epoch starts; `logs` is empty."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """An epoch is done; `logs` has its means and those of the validation data."""
+
+    def on_chunk(self, steps: int, logs: Logs) -> None:
+        """So many steps of the epoch are done; `logs` has the means so far."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs) -> None:
+        """A training step starts; `logs` is empty."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """A training step is done; `logs` has the means of the epoch so far."""
+
+    def on_test_begin(self, logs: Logs) -> None:
+        """Evaluation, also of the validation data, starts; `logs` is empty."""
+
+    def on_test_end(self, logs: Logs) -> None:
+        """Evaluation is over; `logs` has what it found."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs) -> None:
+        """A batch is about to be evaluated; `logs` is empty."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs) -> None:
+        """A batch is evaluated; `logs` has the means so far."""
+
+    def on_predict_begin(self, logs: Logs) -> None:
+        """Prediction starts; `logs` is empty."""
+
+    def on_predict_end(self, logs: Logs) -> None:
+        """Prediction is over; `logs` is empty."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs) -> None:
+        """A batch is about to be predicted; `logs` is empty."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
+        """A batch is predicted; `logs` has its outputs."""
+
+
+EVENTS = {name: method for name, method in vars(Callback).items() if name.startswith("on_")}
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Parameters
+    ----------
+    **functions : callable
+        By the events they are for, with the arguments that the methods of `Callback` have.
+
+    Raises
+    ------
+    ValueError
+        If there is no such event.
+    TypeError
+        If something cannot be called.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+    >>> model.compile("sgd", "mse")
+    >>> shout = fb.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print("done:", epoch))
+    >>> _ = model.fit(np.ones((4, 2)), np.ones(4), epochs=2, verbose=0, callbacks=shout)
+    done: 0
+    done: 1
+    """
+
+    def __init__(self, **functions: Callable[..., object] | None) -> None:
+        for event, function in functions.items():
+            lookup("event", EVENTS, event)
+            if function is None:
+                continue
+            if not callable(function):
+                raise TypeError(f"expected {event} as a function, got {function!r}")
+            setattr(self, event, function)
+
+
+class CallbackList:
+    """Several callbacks, called as one; a context in which they have the model.
+
+    Parameters
+    ----------
+    callbacks : sequence of Callback
+    model : Model
+    params : dict
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], model: Any, params: dict[str, Any]) -> None:
+        self.callbacks, self.model, self.params = callbacks, model, params
+        self._listeners = {event: [getattr(each, event) for each in callbacks if each.hears(event)] for event in EVENTS}
+        # several epochs are run in one go if nobody has to hear of each before the next
+        self.wants_epochs = any(map(self.listeners, EVENTS.keys() - {"on_train_begin", "on_train_end"}))
+
+    def __enter__(self) -> Self:
+        for each in self.callbacks:
+            each.set_params(self.params)
+            each.set_model(self.model)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of the model, so that nothing keeps it alive."""
+        for each in self.callbacks:
+            each.model = None
+
+    def listeners(self, event: str) -> list[Callable[..., object]]:
+        """The methods that hear of an event."""
+        return self._listeners[event]
+
+    def call(self, event: str, *arguments: Any) -> None:
+        """Tell all who listen."""
+        for hear in self._listeners[event]:
+            hear(*arguments)
+
+    @contextmanager
+    def running(self, what: str) -> Iterator[Logs]:
+        """Tell of the beginning and, whatever happens, of the end of "train", "test" or "predict".
+
+        The end is told to those who have heard the beginning, with the logs that the caller put into what is yielded.
+        """
+        logs: Logs = {}
+        begun: list[Callback] = []
+        try:
+            for each in self.callbacks:
+                getattr(each, f"on_{what}_begin")({})
+                begun.append(each)
+            yield logs
+        finally:
+            with ExitStack() as stack:  # one that fails does not keep the end from the others
+                for each in reversed(begun):
+                    stack.callback(getattr(each, f"on_{what}_end"), logs)
+
+
+def check_callbacks(given: object) -> list[Callback]:
+    """A list of callbacks from one, several or None."""
+    if given is None:
+        return []
+    callbacks: list[Any] = list(given) if isinstance(given, (list, tuple)) else [given]
+    for each in callbacks:
+        if not isinstance(each, Callback):
+            hint = f"; write {each.__name__}()" if isinstance(each, type) else ""
+            raise TypeError(f"expected callbacks of type Callback, got {each!r}{hint}")
+    return callbacks

@@ -1,0 +1,157 @@
+"""Floor 3. Sources: where the rows of an epoch come from, as blocks that a program is bound to one after another.
+
+Rows in memory are one block. A stream has as many as it takes, read ahead by a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastbp.data import Rows
+from fastbp.streams import Stream, prefetch, rebatch
+
+
+class Block(NamedTuple):
+    """Rows, and the order in which they are taken: int64 (rows,), or None as they lie."""
+
+    rows: Rows
+    order: np.ndarray | None
+
+    @property
+    def size(self) -> int:
+        """How many rows are taken."""
+        return self.rows.size if self.order is None else len(self.order)
+
+
+class Source:
+    """Base: what the trainer reads.
+
+    Attributes
+    ----------
+    batch : int or None
+        Rows of a step; None: each block is one.
+    size : int or None
+        Rows of an epoch, where that is known.
+    """
+
+    batch: int | None
+    size: int | None = None
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of an epoch, where that is known."""
+        return None if self.size is None or self.batch is None else -(-self.size // self.batch)
+
+    def blocks(self, model: Any) -> Generator[Block]:
+        """The blocks of one epoch."""
+        raise NotImplementedError
+
+
+class Arrays(Source):
+    """Rows in memory.
+
+    Parameters
+    ----------
+    rows : Rows
+    batch : int
+    shuffle : bool
+    """
+
+    def __init__(self, rows: Rows, batch: int, shuffle: bool) -> None:
+        self.rows, self.size, self.batch = rows, rows.size, min(batch, rows.size)
+        # the order of the rows of one batch makes no difference but rounding
+        self.shuffle = shuffle and self.batch < rows.size
+
+    def blocks(self, model: Any) -> Generator[Block]:
+        """One block."""
+        yield Block(self.rows, self.draw(model))
+
+    def draw(self, model: Any, laps: int = 1) -> np.ndarray | None:
+        """A random order of the rows for each of some epochs, shape (laps, rows), or (rows,) for one."""
+        if not self.shuffle:
+            return None
+        generator = model.random.generator()
+        orders = [generator.permutation(self.size) for _ in range(laps)]
+        return np.stack(orders) if laps > 1 else orders[0]
+
+
+class Flow(Source):
+    """Rows that come in pieces: of a Stream, cut into steps of `batch` rows; of another iterable, each piece a step.
+
+    Parameters
+    ----------
+    pieces : Stream, or iterable of (x, y) or (x, y, sample_weight)
+        An iterator goes on in the next epoch where it stood.
+    first : Rows
+        The first piece of an iterator, which was taken to see what it yields; None if it can begin again.
+    batch : int or None
+    shuffle : bool
+    steps : int, optional
+        Pieces of an epoch of what is no Stream; all unless given.
+    class_weight : dict, optional
+    """
+
+    def __init__(
+        self, pieces: Any, batch: int | None, shuffle: bool, steps: int | None = None, class_weight: Any = None
+    ) -> None:
+        self.pieces, self.shuffle, self.limit, self.class_weight = pieces, shuffle, steps, class_weight
+        self.batch = batch if isinstance(pieces, Stream) else None
+
+    @property
+    def steps(self) -> int | None:
+        """Steps of an epoch, where that is known."""
+        return self.limit
+
+    def blocks(self, model: Any) -> Generator[Block]:
+        """Blocks of whole steps, read ahead."""
+        like: list[Rows] = []
+
+        def prepare(number: int, piece: Any) -> Rows:
+            rows = check_piece(model, number, piece, self.class_weight, like[0] if like else None)
+            like[:] = like or [rows]
+            return rows
+
+        generator = model.random.generator() if self.shuffle and self.batch else None
+        with closing(prefetch(self._of_an_epoch(), prepare)) as ready:
+            if self.batch is None:
+                yield from self._as_they_come(ready)
+            else:
+                for rows, order in rebatch(ready, self.batch, self.pieces.buffer, generator):
+                    yield Block(rows, order)
+
+    def _of_an_epoch(self) -> Iterable[Any]:
+        return self.pieces if self.limit is None or isinstance(self.pieces, Stream) else islice(self.pieces, self.limit)
+
+    def _as_they_come(self, ready: Iterator[Rows]) -> Iterator[Block]:
+        number = 0
+        for rows in ready:
+            yield Block(rows, None)
+            number += 1
+        if self.limit is not None and number < self.limit:
+            raise ValueError(f"expected {self.limit} batches in an epoch, got {number}, then the data ended")
+
+
+def check_piece(model: Any, number: int, piece: Any, class_weight: Any, like: Rows | None) -> Rows:
+    """The rows of a piece, as the kernels take them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit the model or the first piece; the message begins with the number of the piece, from 0.
+    """
+    try:
+        if not isinstance(piece, (tuple, list)) or len(piece) not in (2, 3):
+            got = f"{len(piece)} members" if isinstance(piece, (tuple, list)) else type(piece).__name__
+            raise TypeError(f"expected (x, y) or (x, y, sample_weight), got {got}")
+        weight = piece[2] if len(piece) == 3 else None
+        rows: Rows = model._check_rows(piece[0], piece[1], weight, class_weight, like=like)
+        if like is not None and rows.kinds != like.kinds:
+            raise ValueError("expected the same kind of targets and weights as in the first batch")
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"batch {number} of the data: {error}") from error
+    return rows

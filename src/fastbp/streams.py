@@ -1,0 +1,207 @@
+"""Floor 3. Streams: rows in chunks, from files or generators, read ahead by a thread while the kernels work."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastbp.utils import check_count
+
+DEPTH = 2  # chunks read ahead
+CHUNK_ROWS = 65536  # of a file at a time
+
+
+class Stream:
+    """Rows that are read anew in every epoch, in chunks of any size; steps have `batch_size` rows whatever the chunks.
+
+    Parameters
+    ----------
+    chunks : callable
+        Called at the start of each epoch; returns an iterable of (x, y), (x, y, sample_weight), or x alone to predict.
+    buffer : int
+        Rows that are shuffled together, if the model shuffles. Half of them stay to be mixed with those that come next;
+        so this is what is held in memory, and how far a row can move.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> def chunks():
+    ...     for k in range(10):
+    ...         x = np.random.default_rng(k).normal(size=(100, 4))
+    ...         yield x, x.sum(axis=1)
+    >>> model = fb.Sequential([fb.Input((4,)), fb.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> history = model.fit(fb.streams.Stream(chunks, buffer=500), batch_size=32, epochs=2, verbose=0)
+    >>> history.params["steps"]
+    32
+    """
+
+    def __init__(self, chunks: Callable[[], Iterable[Any]], buffer: int = CHUNK_ROWS) -> None:
+        if not callable(chunks):
+            raise TypeError(f"expected chunks as a function that returns an iterable, got {type(chunks).__name__}")
+        self.chunks = chunks
+        self.buffer = check_count("buffer", buffer, 1)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.chunks())
+
+
+class Parquet(Stream):
+    """Rows of a Parquet file, or of all in a directory, read in pieces; needs pyarrow.
+
+    Parameters
+    ----------
+    path : path-like or sequence of them
+        Files, or directories of them, read in the order of their names.
+    target : str or sequence of str, optional
+        Columns that are y; none to predict.
+    columns : sequence of str, optional
+        Columns that are x, in this order; all but the targets and the weight unless given.
+    weight : str, optional
+        Column of the rows' weights.
+    buffer : int
+        As for `Stream`.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is missing.
+    ValueError
+        If there is no such file, or no such column.
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        target: str | Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        weight: str | None = None,
+        buffer: int = CHUNK_ROWS,
+    ) -> None:
+        try:
+            import pyarrow.dataset as files  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise ImportError("expected pyarrow to read Parquet files: pip install 'fastbp[data]'") from error
+        paths = [Path(each) for each in (path if isinstance(path, (list, tuple)) else [path])]
+        for each in paths:
+            if not each.exists():
+                raise ValueError(f"expected a Parquet file or a directory of them, got {each}, which is not there")
+        found = [sorted(each.rglob("*.parquet")) if each.is_dir() else [each] for each in paths]
+        names = [str(name) for part in found for name in part]
+        if not names:
+            raise ValueError(f"expected Parquet files, got none in {', '.join(map(str, paths))}")
+        try:
+            self._dataset = files.dataset(names, format="parquet")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"expected Parquet files in {', '.join(map(str, paths))}: {error}") from error
+        self.target = [target] if isinstance(target, str) else list(target or [])
+        self.weight = weight
+        beside = {*self.target, *([weight] if weight else [])}
+        self.columns = [n for n in self._dataset.schema.names if n not in beside] if columns is None else list(columns)
+        for name in (*self.columns, *beside):
+            if name not in self._dataset.schema.names:
+                raise ValueError(f"expected columns among {', '.join(self._dataset.schema.names)}, got {name!r}")
+        super().__init__(self._read, buffer)
+
+    def _read(self) -> Iterator[Any]:
+        names = [*self.columns, *self.target, *([self.weight] if self.weight else [])]
+        for table in self._dataset.to_batches(columns=names, batch_size=CHUNK_ROWS):
+            if not table.num_rows:
+                continue
+            x = table.select(self.columns)
+            if not self.target:
+                yield x
+                continue
+            y = table.column(self.target[0]) if len(self.target) == 1 else table.select(self.target)
+            yield (x, y, table.column(self.weight)) if self.weight else (x, y)
+
+
+def is_stream(x: Any) -> bool:
+    """Whether x yields its rows in pieces: a Stream, an iterator, or an iterable of batches such as a data loader."""
+    if isinstance(x, (Stream, Iterator)):
+        return True
+    arrays = hasattr(x, "__array__") or hasattr(x, "__dlpack__") or hasattr(x, "__buffer__") or hasattr(x, "tocsr")
+    return isinstance(x, Iterable) and not arrays and not isinstance(x, (list, tuple, dict, str, bytes, memoryview))
+
+
+def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Generator[Any]:
+    """What `prepare(number, item)` makes of each, made by a thread that is some items ahead.
+
+    An error there is raised here, in its turn. Leaving early ends the thread.
+    """
+    ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(DEPTH)
+    left = threading.Event()
+    end = object()
+
+    def put(item: Any, error: BaseException | None = None) -> None:
+        while not left.is_set():
+            try:
+                return ready.put((item, error), timeout=0.05)
+            except queue.Full:
+                pass
+
+    def work() -> None:
+        try:
+            for number, item in enumerate(items):
+                put(prepare(number, item))
+                if left.is_set():
+                    break
+            put(end)
+        except BaseException as error:
+            put(end, error)
+        finally:
+            if left.is_set() and hasattr(items, "close"):
+                items.close()
+
+    thread = threading.Thread(target=work, name="fastbp-prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if item is end:
+                return
+            yield item
+    finally:
+        left.set()
+
+
+def rebatch(chunks: Generator[Any], batch: int, buffer: int, rng: np.random.Generator | None) -> Iterator[Any]:
+    """Chunks of whole batches: pairs of Rows and their order, None where they are taken as they lie.
+
+    Parameters
+    ----------
+    chunks : iterator of Rows
+    batch : int
+        Every chunk but the last has a multiple of so many rows.
+    buffer : int
+        Rows shuffled together.
+    rng : Generator or None
+        None: no shuffling.
+    """
+    pool: Any = None
+    least = batch if rng is None else max(buffer, batch)
+    with closing(chunks):
+        for chunk in chunks:
+            pool = chunk if pool is None else pool.join(chunk)
+            if pool.size < least:
+                continue
+            kept = 0 if rng is None else buffer // 2
+            used = (pool.size - kept) // batch * batch
+            if not used:
+                continue
+            order = None if rng is None else rng.permutation(pool.size)
+            yield (pool.part(slice(used)), None) if order is None else (pool, order[:used])
+            if used == pool.size:
+                pool = None
+            else:
+                pool = pool.part(slice(used, None)) if order is None else pool.take(order[used:])
+    if pool is not None:
+        yield pool, None if rng is None else rng.permutation(pool.size)

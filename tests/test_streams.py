@@ -1,0 +1,260 @@
+"""Rows that come in pieces: streams, generators, loaders and Parquet files."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp import streams
+from fastbp.data import Rows
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(230, 6)).astype("f4")
+Y = RNG.integers(0, 3, 230)
+
+
+def model():
+    fb.utils.set_random_seed(0)
+    made = fb.Sequential([fb.Input((6,)), fb.Dense(8, "tanh"), fb.Dense(3, "softmax")])
+    made.compile("adam", "crossentropy", metrics=["accuracy"])
+    return made
+
+
+def chunks(*sizes):
+    """A function that yields the rows in chunks of these sizes, the last one of what is left."""
+
+    def read():
+        at = 0
+        for size in (*sizes, len(X)):
+            if at < len(X):
+                yield X[at : at + size], Y[at : at + size]
+            at += size
+
+    return read
+
+
+def assert_same(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("sizes", [(), (1, 2, 3), (32, 32), (100, 7, 50), (229,)])
+def test_a_stream_trains_to_the_same_bits_as_its_rows_in_an_array(sizes):
+    whole, streamed = model(), model()
+    want = whole.fit(X, Y, batch_size=32, epochs=3, shuffle=False, verbose=0)
+    got = streamed.fit(streams.Stream(chunks(*sizes)), batch_size=32, epochs=3, shuffle=False, verbose=0)
+    assert_same(whole, streamed)
+    for name, values in want.history.items():
+        np.testing.assert_allclose(got.history[name], values, rtol=1e-12)
+    assert got.params["steps"] == 8
+
+
+def test_a_shuffled_stream_takes_every_row_once_in_an_order_of_the_seed():
+    seen = []
+
+    def read():
+        for at in range(0, 230, 23):
+            yield X[at : at + 23], Y[at : at + 23]
+
+    def weights(seed):
+        made = model()
+        fb.utils.set_random_seed(seed)
+        made.fit(streams.Stream(read, buffer=64), batch_size=10, epochs=2, verbose=0)
+        return made.get_weights()[0]
+
+    np.testing.assert_array_equal(weights(1), weights(1))
+    rows = Rows((np.arange(230.0)[:, None],), (np.arange(230, dtype=np.int32),), (None,))
+    parts = (rows.part(slice(at, at + 23)) for at in range(0, 230, 23))
+    for block, order in streams.rebatch(parts, 10, 64, np.random.default_rng(0)):
+        assert len(order) % 10 == 0 or len(seen) + len(order) == 230
+        seen.extend(block.y[0][order].tolist())
+    assert sorted(seen) == list(range(230))
+    assert seen != list(range(230))
+    assert max(abs(np.array(seen) - np.arange(230))) > 30
+
+
+def test_sparse_chunks_are_joined_and_shuffled():
+    sparse = pytest.importorskip("scipy.sparse")
+
+    def read(form):
+        for at in range(0, 230, 50):
+            yield form(X[at : at + 50] * (X[at : at + 50] > 0)), Y[at : at + 50]
+
+    one = model()
+    one.fit(streams.Stream(lambda: read(sparse.csr_array), buffer=100), batch_size=16, epochs=2, verbose=0)
+    other = model()
+    other.fit(streams.Stream(lambda: read(np.asarray), buffer=100), batch_size=16, epochs=2, verbose=0)
+    assert_same(one, other)
+
+
+def test_each_piece_of_an_iterable_is_a_step():
+    pieces = [(X[at : at + 40], Y[at : at + 40]) for at in range(0, 230, 40)]
+
+    class Loader:
+        def __iter__(self):
+            return iter(pieces)
+
+    whole, loaded = model(), model()
+    want = whole.fit(X, Y, batch_size=40, epochs=2, shuffle=False, verbose=0)
+    got = loaded.fit(Loader(), epochs=2, verbose=0)
+    assert_same(whole, loaded)
+    np.testing.assert_allclose(got.history["accuracy"], want.history["accuracy"])
+    assert loaded.optimizer.iterations == 12
+
+
+def test_an_endless_generator_goes_on_in_the_next_epoch():
+    def endless():
+        while True:
+            for at in range(0, 230, 46):
+                yield X[at : at + 46], Y[at : at + 46]
+
+    whole, fed = model(), model()
+    whole.fit(X, Y, batch_size=46, epochs=4, shuffle=False, verbose=0)
+    fed.fit(endless(), steps_per_epoch=10, epochs=2, verbose=0, validation_data=(X, Y))
+    assert_same(whole, fed)
+    assert len(fed.history.history["val_loss"]) == 2
+
+
+def test_streams_are_evaluated_and_predicted():
+    made = model()
+    stream = streams.Stream(chunks(50, 1, 99))
+    assert made.evaluate(stream) == pytest.approx(made.evaluate(X, Y))
+    np.testing.assert_array_equal(made.predict(stream), made.predict(X))
+    history = made.fit(X, Y, epochs=1, verbose=0, validation_data=streams.Stream(chunks(60))).history
+    assert history["val_loss"][0] == pytest.approx(made.evaluate(X, Y)[0])
+
+
+def test_weights_of_rows_come_with_the_pieces_and_classes():
+    weights = RNG.uniform(0.5, 2, 230)
+    one, other = model(), model()
+    options = {"epochs": 1, "verbose": 0, "class_weight": {1: 3.0}, "shuffle": False}
+    one.fit(X, Y, batch_size=32, sample_weight=weights, **options)
+    other.fit(streams.Stream(lambda: iter([(X, Y, weights)])), batch_size=32, **options)
+    assert_same(one, other)
+
+
+def test_batch_callbacks_count_through_all_pieces(capsys):
+    batches = []
+    listener = fb.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
+    model().fit(streams.Stream(chunks(50, 60, 70)), batch_size=32, epochs=2, callbacks=listener, verbose=2)
+    assert batches == [*range(8), *range(8)]
+    assert "8/8 - " in capsys.readouterr().out
+
+
+def test_reading_goes_on_while_the_kernels_work_and_ends_with_training():
+    before = threading.active_count()
+    started, events = time.perf_counter(), []
+
+    def slow():
+        for at in range(0, 230, 23):
+            time.sleep(0.01)
+            events.append(time.perf_counter() - started)
+            yield X[at : at + 23], Y[at : at + 23]
+
+    made = model()
+    made.fit(slow(), epochs=1, verbose=0)
+    assert len(events) == 10
+
+    class Stop(fb.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs):
+            self.model.stop_training = True
+
+    def endless():
+        while True:
+            yield X, Y
+
+    made.fit(endless(), epochs=1, verbose=0, callbacks=Stop())
+    assert made.optimizer.iterations == 11
+    for _ in range(100):
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.02)
+    assert threading.active_count() <= before
+
+
+def test_an_error_of_the_generator_is_the_error_of_fit_and_the_model_stays_usable():
+    def broken():
+        yield X, Y
+        raise OSError("the disk is gone")
+
+    made = model()
+    with pytest.raises(OSError, match="the disk is gone"):
+        made.fit(broken(), verbose=0)
+    made.fit(X, Y, verbose=0)
+
+
+def pieces_of(*pieces):
+    return lambda: iter(pieces)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (pieces_of((X, Y), (X[:, :5], Y)), {}, "batch 1 of the data: expected x with 6 columns"),
+        (pieces_of((X, Y), (X, Y + 5)), {}, "batch 1 of the data: expected labels from 0 to 2"),
+        (pieces_of((X, Y), (X, Y[:9])), {}, "batch 1 of the data: expected x and y with the same number of rows"),
+        (pieces_of(X), {}, r"batch 0 of the data: expected \(x, y\)"),
+        (pieces_of((X, Y), (X, Y, np.ones(230))), {}, "batch 1 of the data: expected the same kind"),
+        (pieces_of((X, Y), (X, Y)), {"steps_per_epoch": 5}, "expected 5 batches in an epoch, got 2"),
+        (pieces_of(), {}, "at least one row"),
+        (pieces_of((X, Y)), {"batch_size": 3}, "no batch_size for an x that yields batches"),
+        (pieces_of((X, Y)), {"y": Y}, "no y beside an x that yields batches"),
+        (pieces_of((X, Y)), {"validation_split": 0.5}, "no validation_split beside"),
+        (pieces_of((X, Y)), {"sample_weight": np.ones(230)}, "no sample_weight beside"),
+        (pieces_of((X, Y)), {"steps_per_epoch": 0}, "steps_per_epoch as a whole number of at least 1"),
+    ],
+)
+def test_wrong_pieces_are_refused_with_their_number(make, options, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        model().fit(make(), verbose=0, **options)
+
+
+def test_other_wrong_streams_are_refused():
+    with pytest.raises(TypeError, match="chunks as a function"):
+        streams.Stream([1, 2])
+    with pytest.raises(ValueError, match="buffer as a whole number"):
+        streams.Stream(chunks(), buffer=0)
+    with pytest.raises(ValueError, match="no steps_per_epoch for a Stream"):
+        model().fit(streams.Stream(chunks()), steps_per_epoch=3, verbose=0)
+    with pytest.raises(ValueError, match="no steps_per_epoch for arrays"):
+        model().fit(X, Y, steps_per_epoch=3, verbose=0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    (tmp_path / "part").mkdir()
+    for k, place in enumerate(["a.parquet", "b.parquet", "part/c.parquet"]):
+        rows = slice(k * 80, k * 80 + 80)
+        columns = {f"x{j}": X[rows, j] for j in range(6)}
+        parquet.write_table(arrow.table({**columns, "label": Y[rows], "w": np.ones(len(Y[rows]))}), tmp_path / place)
+    return tmp_path
+
+
+def test_parquet_files_train_like_their_rows(folder):
+    whole, streamed = model(), model()
+    whole.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+    source = streams.Parquet(folder, target="label", columns=[f"x{j}" for j in range(6)])
+    streamed.fit(source, epochs=2, shuffle=False, verbose=0)
+    assert_same(whole, streamed)
+    one = streams.Parquet([folder / "a.parquet"], target="label", weight="w")
+    assert one.columns == [f"x{j}" for j in range(6)]
+    np.testing.assert_array_equal(
+        streamed.predict(streams.Parquet(folder / "a.parquet", columns=one.columns)), streamed.predict(X[:80])
+    )
+    assert streamed.evaluate(one) == pytest.approx(streamed.evaluate(X[:80], Y[:80]))
+
+
+def test_wrong_parquet_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match="which is not there"):
+        streams.Parquet(tmp_path / "nothing.parquet")
+    with pytest.raises(ValueError, match=r"columns among x0, .*, got 'lable'"):
+        streams.Parquet(folder, target="lable")
+    (folder / "empty").mkdir()
+    with pytest.raises(ValueError, match="expected Parquet files, got none"):
+        streams.Parquet(folder / "empty")
+    (folder / "text.parquet").write_text("no parquet")
+    with pytest.raises(ValueError, match="expected Parquet files"):
+        streams.Parquet(folder / "text.parquet")
