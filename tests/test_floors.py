@@ -104,14 +104,8 @@ def test_a_file_imports_only_from_files_below_it(module):
 
 
 def test_the_reading_of_imports_finds_the_known_ones():
-    assert set(imports_of("compiler.schedule")) == {
-        "_core._dense",
-        "_core._kernels",
-        "_core._memory",
-        "_core._ops",
-        "_core._rows",
-        "compiler.tape",
-    }
+    assert set(imports_of("compiler.listing")) == {"compiler.schedule", "compiler.tape"}
+    assert {"_core._dense", "_core._ops", "compiler.tape"} <= set(imports_of("compiler.schedule"))
     assert {"_core._ops", "_core._team", "_core._memory"} == set(imports_of("_core._program"))
     assert "callbacks.__init__" in imports_of("model")
     assert "utils" in imports_of("losses")

@@ -18,8 +18,8 @@ class Constraint:
     --------
     >>> import fastbp as fb
     >>> fb.constraints.MaxNorm(5.0)([[3.0, 9.0], [4.0, 12.0]]).round(2)
-    array([[3.  , 3.  ],
-           [4.  , 4.  ]])
+    array([[3., 3.],
+           [4., 4.]])
     """
 
     name = ""

@@ -234,13 +234,14 @@ class Executable:
         self.calls_python = any(op.name.startswith("user_") for op in ops)
         self.columns = [output.shape[0] for output in plan.outputs]
         made = self._make_ops(ops)
-        self._sums: dict[Tensor, tuple[Any, slice]] = {}  # of each total: its op, and its columns of `totals`
+        self._sums: dict[
+            Tensor, tuple[Any, int | slice]
+        ] = {}  # of each total: its op, its column or columns in `totals`
         self._width = 0
         for op in ops:
             if op.outputs[0].kind == "total":
-                end = self._width + prod(op.outputs[0].shape)
-                self._sums[op.outputs[0]] = made[op], slice(self._width, end)
-                self._width = end
+                first, self._width = self._width, self._width + prod(op.outputs[0].shape)
+                self._sums[op.outputs[0]] = made[op], slice(first, self._width) if op.outputs[0].shape else first
         gathers = [op for op in ops if op.name == "gather"]
         writers = [next(op for op in ops if output in op.outputs) for output in plan.outputs]
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writers)
@@ -339,8 +340,11 @@ class Executable:
 
     def results(self, rows: int) -> dict[str, np.ndarray]:
         """What is reported of so many rows since `reset`: for each name, a number for each lap."""
-        means = self.totals / rows
-        of = {total: means[:, columns].sum(axis=1) for total, (_, columns) in self._sums.items()}
+        means = self.totals.T / rows
+        of = {
+            total: means[place] if isinstance(place, int) else means[place].sum(axis=0)
+            for total, (_, place) in self._sums.items()
+        }
         return {name: finish([of[total] for total in totals]) for name, totals, finish in self._plan.report}
 
     def release(self) -> None:
@@ -351,8 +355,8 @@ class Executable:
     def reset(self, laps: int = 1, totals: np.ndarray | None = None) -> None:
         """Set the totals to zero, for runs of so many laps at most; or add to those of another program."""
         self.totals = np.zeros((laps, self._width)) if totals is None else totals
-        for op, columns in self._sums.values():
-            op.bind(self.totals[:, columns])
+        for op, place in self._sums.values():
+            op.bind(self.totals[:, place])
 
     def renew_locks(self) -> None:
         """In a forked child, where nobody is left to open them."""
