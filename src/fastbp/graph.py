@@ -85,9 +85,12 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     TypeError
         If these are no symbols.
     ValueError
-        If an output depends on an input that is not named, or an input leads to no output; or as `index_limits` does.
+        If an input is what a layer returned, an output depends on an input that is not named, or an input leads to no output; or as `index_limits` does.
     """
     first, last = as_symbols("inputs", inputs), as_symbols("outputs", outputs)
+    for symbol in first:
+        if not isinstance(symbol.node.layer, Input):
+            raise ValueError(f"expected inputs that are an Input each, got what {symbol.name} returned")
     nodes: set[Node] = set()
     met: set[Symbol] = set()
     pending = list(last)
