@@ -293,7 +293,7 @@ ROWS = {
     "row_sum": Row(lambda d: (d.normal(),), 1),
     "logsumexp": Row(lambda d: (d.normal(),)),
     "argmax": Row(lambda d: (d.normal(),), 1),
-    "one_hot": Row(lambda d: (d.labels(d.columns), d.columns), 1),
+    "one_hot": Row(lambda d: (d.labels(d.columns), d.columns), 1, out=Draw.empty),
     "accuracy": Row(lambda d: (d.normal(), d.labels(d.columns)), 1),
     "top_k_accuracy": Row(lambda d: (d.normal(), d.labels(d.columns)), 1),
     "confusion_counts": Row(lambda d: (many_labels(d), many_labels(d), CLASSES)),

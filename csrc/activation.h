@@ -175,7 +175,7 @@ FBP_INLINE vreal OP(hard_swish_backward)(vreal dy, vreal x, vreal alpha) {
 
 // ---- the functions of fbp_math.h in the form of an activation
 
-#define ROW(f)                                                                              \
+#define ROW(f) \
     FBP_INLINE vreal OP(f##_function)(vreal x, vreal alpha) { return (void)alpha, v##f(x); }
 FBP_FUNCTIONS(ROW)
 #undef ROW
@@ -196,8 +196,8 @@ FBP_INLINE void OP(map_forward)(forward_rule *f, real slope, fbp_size rows, fbp_
 }
 
 // dst = f(src, saved), for a constant f.
-FBP_INLINE void OP(map_derivative)(backward_rule *f, const fbp_activation_backward *args, fbp_size i, fbp_size j, fbp_size rows,
-                                   fbp_size cols, const real *src, fbp_size src_stride, real *dst,
+FBP_INLINE void OP(map_derivative)(backward_rule *f, const fbp_activation_backward *args, fbp_size i, fbp_size j,
+                                   fbp_size rows, fbp_size cols, const real *src, fbp_size src_stride, real *dst,
                                    fbp_size dst_stride) {
     const vreal alpha = vset((real)args->alpha);
     const fbp_size stride = args->stride;
@@ -217,9 +217,9 @@ static void OP(activation_forward)(const void *arguments, fbp_size i, fbp_size j
     (void)i, (void)j;
     const fbp_activation_forward *args = arguments;
     switch (args->activation) {
-#define ROW(f, saved)                                                                                           \
-    case FBP_ACTIVATION_##f:                                                                                    \
-        OP(map_forward)(OP(f##_forward), (real)args->alpha, rows, cols, src, src_stride, dst, dst_stride);      \
+#define ROW(f, saved)                                                                                      \
+    case FBP_ACTIVATION_##f:                                                                               \
+        OP(map_forward)(OP(f##_forward), (real)args->alpha, rows, cols, src, src_stride, dst, dst_stride); \
         break;
         FBP_ACTIVATIONS(ROW)
 #undef ROW
@@ -243,9 +243,9 @@ static void OP(function)(const void *which, fbp_size i, fbp_size j, fbp_size row
                          fbp_size src_stride, void *dst, fbp_size dst_stride) {
     (void)i, (void)j;
     switch (*(const fbp_function *)which) {
-#define ROW(f)                                                                                \
-    case FBP_FUNCTION_##f:                                                                    \
-        OP(map_forward)(OP(f##_function), 0, rows, cols, src, src_stride, dst, dst_stride);   \
+#define ROW(f)                                                                              \
+    case FBP_FUNCTION_##f:                                                                  \
+        OP(map_forward)(OP(f##_function), 0, rows, cols, src, src_stride, dst, dst_stride); \
         break;
         FBP_FUNCTIONS(ROW)
 #undef ROW

@@ -9,12 +9,14 @@
 FBP_ISA_LIST FBP_TEST_ISA_LIST
 #undef ROW
 
+// clang-format off
 #define ROW(id, name) {name, fbp_kernels_##id},
 static const struct {
     const char *name;
     const fbp_kernels *(*kernels)(fbp_dtype);
 } isas[] = {FBP_ISA_LIST FBP_TEST_ISA_LIST};
 #undef ROW
+// clang-format on
 
 #define ROW(id, name) +1
 enum { COUNT = 0 FBP_ISA_LIST FBP_TEST_ISA_LIST, CHOSEN_FROM = 0 FBP_ISA_LIST };

@@ -1,5 +1,5 @@
-// Floor 0. One line a kernel: FBP_KERNEL(result, name, parameters). The struct fbp_kernels and the table of each ISA are
-// generated from it. No include guard: it is meant to be included more than once.
+// Floor 0. One line a kernel: FBP_KERNEL(result, name, parameters). The struct fbp_kernels and the table of each ISA
+// are generated from it. No include guard: it is meant to be included more than once.
 
 FBP_KERNEL(void, gemm,
            (const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin, fbp_size col_end,
@@ -29,8 +29,7 @@ FBP_KERNEL(void, vector_map,
 FBP_KERNEL(double, sum_of_squares, (fbp_size n, const void *x))
 FBP_KERNEL(double, sum_of_absolutes, (fbp_size n, const void *x))
 FBP_KERNEL(void, limit_norms, (const fbp_limit *args, fbp_size line_begin, fbp_size line_end))
-FBP_KERNEL(void, softmax,
-           (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
+FBP_KERNEL(void, softmax, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
 FBP_KERNEL(void, softmax_backward,
            (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y, fbp_size y_stride,
             void *dx, fbp_size dx_stride))
@@ -69,9 +68,12 @@ FBP_KERNEL(void, stream, (fbp_size n, const void *x, void *out))
 FBP_KERNEL(void, gather, (const fbp_gather *args))
 FBP_KERNEL(void, gather_indices, (const fbp_gather *args))
 FBP_KERNEL(void, gather_sparse, (const fbp_gather *args))
-FBP_KERNEL(void, batch_norm, (const fbp_norm *args))
-FBP_KERNEL(void, batch_norm_apply, (const fbp_norm *args))
-FBP_KERNEL(void, batch_norm_backward, (const fbp_norm *args))
+FBP_KERNEL(void, batch_sums, (const fbp_norm *args))
+FBP_KERNEL(void, batch_moments, (const fbp_norm *args))
+FBP_KERNEL(void, batch_apply, (const fbp_norm *args))
+FBP_KERNEL(void, batch_gradient_sums, (const fbp_norm *args))
+FBP_KERNEL(void, batch_gradient_factors, (const fbp_norm *args))
+FBP_KERNEL(void, batch_gradient_apply, (const fbp_norm *args))
 FBP_KERNEL(void, group_norm, (const fbp_norm *args))
 FBP_KERNEL(void, group_norm_backward, (const fbp_norm *args))
 FBP_KERNEL(void, dropout,

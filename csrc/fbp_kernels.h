@@ -19,8 +19,8 @@ typedef ptrdiff_t fbp_size;
 // Element types of arrays that cross the edge. The first two are the reals that kernels compute in.
 typedef enum { FBP_F32, FBP_F64, FBP_U8, FBP_I32, FBP_U16 } fbp_dtype;
 
-// The families: a row of fbp_families.h is a member. Its enumerator is the family and its name, FBP_ACTIVATION_relu, and
-// fbp_activation_names has the name; the function behind it is found by name too (relu_forward, relu_backward).
+// The families: a row of fbp_families.h is a member. Its enumerator is the family and its name, FBP_ACTIVATION_relu,
+// and fbp_activation_names has the name; the function behind it is found by name too (relu_forward, relu_backward).
 #define ROW(name, ...) FBP_ACTIVATION_##name,
 typedef enum { FBP_ACTIVATIONS(ROW) } fbp_activation;
 #undef ROW
@@ -41,7 +41,8 @@ typedef enum { FBP_VECTORS(ROW) } fbp_vector_kind;
 #undef ROW
 
 // Names by number, NULL behind the last one.
-extern const char *const fbp_activation_names[], *const fbp_loss_names[], *const fbp_metric_names[], *const fbp_update_names[];
+extern const char *const fbp_activation_names[], *const fbp_loss_names[];
+extern const char *const fbp_metric_names[], *const fbp_update_names[];
 extern const char *const fbp_vector_names[];
 extern const char *const fbp_function_names[];
 extern const int fbp_activation_saves_input[];  // by activation: is the derivative taken from the input?
@@ -50,10 +51,11 @@ extern const int fbp_activation_saves_input[];  // by activation: is the derivat
 // (both point at the block; they may be the same) and finds its other operands in `args`, by i and j. GEMM calls one on
 // each finished block while that is still in L1; an op calls the same one on a whole matrix.
 typedef void (*fbp_block_fn)(const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
-                          fbp_size src_stride, void *dst, fbp_size dst_stride);
+                             fbp_size src_stride, void *dst, fbp_size dst_stride);
 
 // Softmax and its kin, along rows or down columns, and their gradients from the output y.
-typedef void (*fbp_softmax_fn)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride);
+typedef void (*fbp_softmax_fn)(fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y,
+                               fbp_size y_stride);
 typedef void (*fbp_softmax_backward_fn)(fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y,
                                         fbp_size y_stride, void *dx, fbp_size dx_stride);
 
@@ -92,7 +94,8 @@ typedef struct {
     double alpha;
 } fbp_activation_backward;
 
-// weight -= f(gradient, state); src is the gradient, dst is not used. Each rule reads the constants that it has a use for.
+// weight -= f(gradient, state); src is the gradient, dst is not used. Each rule reads the constants that it has a use
+// for.
 typedef struct {
     fbp_update_kind kind;
     void *weight;     // IN OUT (rows, cols)
@@ -103,13 +106,18 @@ typedef struct {
     double gradient_rate;  // nadam: that of the gradient itself; `rate` is the first moment's
     double correction;     // nadam: 1 / (1 - decay^t), of the second moment
     double shrink;         // weight decay: the share of the weight that is taken off first
+    double scale;          // factor of the gradient, from clipping by a norm
+    double keep;           // share of the average that is kept
+    double overwrite;      // not 0: the weight becomes its average
     // of the rule
+    double multiplier;  // factor of rate, gradient_rate and shrink
     double momentum;  // share of the first moment, or of the velocity, that is kept (beta_1)
     double decay;     // share of the second moment that is kept (beta_2, rho)
     double epsilon;
-    // of the gradient, before the rule sees it; read, as is `shrink`, where `options` is not 0
+    // of the gradient, before the rule sees it; read, as are shrink, scale and the average, where `options` is not 0
     double l1, l2;  // + l2 weight + l1 sign(weight)
     double clip;    // then cut to [-clip, clip]; INFINITY: not at all
+    void *average;  // IN OUT (rows, cols), a moving average of the weight, or NULL
     int options;
 } fbp_update;
 
@@ -159,6 +167,11 @@ typedef struct {
     const void *gamma, *beta;  // (groups * channels,) or NULL: 1 and 0
     void *mean, *rstd;  // by group (rows, groups), by column (channels,); OUT forward, IN backward; mean may be NULL
     void *running_mean, *running_variance;  // IN OUT (channels,) or NULL; batch_norm only
+    // by column: what blocks of `block` rows leave for the next stage, (blocks, 2, sums_stride), of the gradient (blocks, 3,
+    // sums_stride); and the first row of x
+    void *sums;
+    fbp_size sums_stride, block;
+    const void *first;
     void *y;                                // OUT like x: y, or dx
     fbp_size y_stride;
     void *dgamma, *dbeta;  // OUT (groups * channels,) or NULL
@@ -220,9 +233,9 @@ typedef struct {
 typedef struct {
     const char *isa;
     fbp_size vector_bytes;
-    fbp_size gemm_rows;   // tile height: shares of rows are best cut at its multiples
+    fbp_size gemm_rows;    // tile height: shares of rows are best cut at its multiples
     fbp_size gemm_direct;  // bytes of b up to which it is never packed
-    fbp_size gemm_depth;  // largest k that fbp_gemm takes with c == NULL
+    fbp_size gemm_depth;   // largest k that fbp_gemm takes with c == NULL
 #define FBP_KERNEL(result, name, parameters) result(*name) parameters;
 #include "fbp_kernel_list.h"
 #undef FBP_KERNEL

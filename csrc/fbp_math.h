@@ -76,12 +76,10 @@ typedef uint32_t vuint __attribute__((vector_size(FBP_VECTOR_BYTES)));
 #define REAL_MAX 0x1.fffffep127f
 static const real vexp_coef[] = {0.00138825236f, 0.00836652052f, 0.0416672006f, 0.166665435f, 0.49999997f};
 static const real vlog_coef[] = {0.298710734f, 0.399775684f, 0.666667759f};
-static const real verf_coef[] = {
-    -9.26539178e-06f, 0.000117723284f, -0.000633128511f, 0.00166755647f, -0.000160920739f, -0.0191527829f,
-    0.102777757f, 0.636619389f, -5.4121287e-08f};
-static const real vtail_coef[] = {
-    -0.000130769389f, 0.000179635113f, 0.00156633044f, -0.00351467775f, -0.00752337743f, 0.0604050383f, -0.186523795f,
-    0.387136698f, -0.607896566f, 0.755285144f};
+static const real verf_coef[] = {-9.26539178e-06f, 0.000117723284f, -0.000633128511f, 0.00166755647f, -0.000160920739f,
+                                 -0.0191527829f,   0.102777757f,    0.636619389f,     -5.4121287e-08f};
+static const real vtail_coef[] = {-0.000130769389f, 0.000179635113f, 0.00156633044f, -0.00351467775f, -0.00752337743f,
+                                  0.0604050383f,    -0.186523795f,   0.387136698f,   -0.607896566f,   0.755285144f};
 #else
 typedef uint64_t vuint __attribute__((vector_size(FBP_VECTOR_BYTES)));
 #define MANTISSA 52
@@ -108,19 +106,20 @@ static const real vexp_coef[] = {
 static const real vlog_coef[] = {0x1.2f03b80eadc8ep-3, 0x1.39a1e7b4e6eaep-3, 0x1.74663d0eebca4p-3, 0x1.c71c5212eeb9cp-3,
                                  0x1.24924941e4a24p-2, 0x1.999999997fea8p-2, 0x1.5555555555592p-1};
 static const real verf_coef[] = {
-    0x1.ca1ddd67a1b65p-51, -0x1.5f3305efaf9d9p-45, 0x1.f7666a7dbf6a8p-41, -0x1.bfdc883677afep-37,
-    0x1.14b557cda81d3p-33, -0x1.f6a597ab8dc00p-31, 0x1.59627ca082764p-28, -0x1.69e36f44126f0p-26,
-    0x1.1b90e6bda9fffp-24, -0x1.31d4ee137d1d7p-23, 0x1.291e273f88977p-23, 0x1.67598ea0063c7p-22,
-    -0x1.d2f7a58aae25dp-20, 0x1.7c48809ce770dp-19, 0x1.c97e65a475e35p-19, -0x1.f2b319fddcbd3p-16,
-    0x1.0e7ffa00bb013p-14, 0x1.b22b43228b016p-16, -0x1.35654ea116792p-11, 0x1.bca67bbc1a0e1p-10,
-    -0x1.b6b68bdcd8384p-13, -0x1.39668593d9d4bp-6, 0x1.a4f4e2a1b20b2p-4, 0x1.45f306dc9c897p-1, 0x1.680ae4d7dc754p-57};
+    0x1.ca1ddd67a1b65p-51,  -0x1.5f3305efaf9d9p-45, 0x1.f7666a7dbf6a8p-41,  -0x1.bfdc883677afep-37,
+    0x1.14b557cda81d3p-33,  -0x1.f6a597ab8dc00p-31, 0x1.59627ca082764p-28,  -0x1.69e36f44126f0p-26,
+    0x1.1b90e6bda9fffp-24,  -0x1.31d4ee137d1d7p-23, 0x1.291e273f88977p-23,  0x1.67598ea0063c7p-22,
+    -0x1.d2f7a58aae25dp-20, 0x1.7c48809ce770dp-19,  0x1.c97e65a475e35p-19,  -0x1.f2b319fddcbd3p-16,
+    0x1.0e7ffa00bb013p-14,  0x1.b22b43228b016p-16,  -0x1.35654ea116792p-11, 0x1.bca67bbc1a0e1p-10,
+    -0x1.b6b68bdcd8384p-13, -0x1.39668593d9d4bp-6,  0x1.a4f4e2a1b20b2p-4,   0x1.45f306dc9c897p-1,
+    0x1.680ae4d7dc754p-57};
 static const real vtail_coef[] = {
-    -0x1.1fe1813517f72p-32, 0x1.a70ba379d6068p-30, 0x1.0f0d2450af946p-27, -0x1.28aa330117ce4p-27,
-    -0x1.1bd5de41551d0p-24, 0x1.6320917f4b41dp-25, 0x1.d10a9ea711cf7p-22, -0x1.68a8cedbd78cfp-22,
-    -0x1.73abfdbba6218p-19, 0x1.0b2159dee9b7bp-18, 0x1.17dd0a13361cbp-16, -0x1.a170987c7be1cp-15,
+    -0x1.1fe1813517f72p-32, 0x1.a70ba379d6068p-30, 0x1.0f0d2450af946p-27,  -0x1.28aa330117ce4p-27,
+    -0x1.1bd5de41551d0p-24, 0x1.6320917f4b41dp-25, 0x1.d10a9ea711cf7p-22,  -0x1.68a8cedbd78cfp-22,
+    -0x1.73abfdbba6218p-19, 0x1.0b2159dee9b7bp-18, 0x1.17dd0a13361cbp-16,  -0x1.a170987c7be1cp-15,
     -0x1.f214602bcae8dp-15, 0x1.1daf1c8ee74d3p-11, -0x1.a25037d565067p-11, -0x1.88590ea5335bbp-9,
-    0x1.54b4d4f4b4630p-6, -0x1.1b1c254c9d461p-4, 0x1.51f6329f01b0ep-3, -0x1.410ed5f875a1cp-2, 0x1.fb31653876f7bp-2,
-    -0x1.54ad03f27ca17p-1, 0x1.89d3abe1f95aep-1};
+    0x1.54b4d4f4b4630p-6,   -0x1.1b1c254c9d461p-4, 0x1.51f6329f01b0ep-3,   -0x1.410ed5f875a1cp-2,
+    0x1.fb31653876f7bp-2,   -0x1.54ad03f27ca17p-1, 0x1.89d3abe1f95aep-1};
 #endif
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
@@ -287,9 +286,8 @@ FBP_INLINE vreal vlog1p_fraction(vreal x) {
 // ---- the normal distribution
 
 // erf(x) = 1 - e^-q with q(|x|) = -log(erfc(|x|)), which starts like x at 0: so one formula is accurate relative to erf
-// everywhere. q = ERF_SLOPE x + x p(x) is fitted with the weight of its error in erf: below 2^-27 (float), 2^-57 (double).
-// Never above 1.
-// Worst: 2.27 (float), 2.23 (double).
+// everywhere. q = ERF_SLOPE x + x p(x) is fitted with the weight of its error in erf: below 2^-27 (float), 2^-57
+// (double). Never above 1. Worst: 2.27 (float), 2.23 (double).
 FBP_INLINE vreal verf(vreal x) {
     vint bits;
     const vreal y = vmin(vset(ERF_MAX), vabs(x)), p = vpoly(verf_coef, COUNT(verf_coef), y, y * y);

@@ -49,6 +49,8 @@ FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 typedef uint64_t vwide __attribute__((vector_size(FBP_VECTOR_BYTES)));
 #define WIDE_LANES (FBP_VECTOR_BYTES / 8)
 
+typedef double vdouble __attribute__((vector_size(FBP_VECTOR_BYTES)));
+
 // The product, 64 bits, of the lower 32 bits of each lane.
 FBP_INLINE vwide vmul_low(vwide a, vwide b) {
 #if FBP_AVX512
@@ -94,6 +96,7 @@ FBP_INLINE void vzip(vwide a, vwide b, vwide *low, vwide *high) {
 #define vload_upto OP(vload_upto)
 #define vstore_upto OP(vstore_upto)
 #define vstream OP(vstream)
+#define vload_wide OP(vload_wide)
 #define vfma OP(vfma)
 #define vsqrt OP(vsqrt)
 #define vselect OP(vselect)
@@ -121,6 +124,20 @@ FBP_INLINE vreal vload(const real *p) {
 
 FBP_INLINE void vstore(real *p, vreal v) { memcpy(p, &v, sizeof v); }
 
+// The next WIDE_LANES reals, as doubles.
+FBP_INLINE vdouble vload_wide(const real *p) {
+#if FBP_AVX512 && FBP_REAL_BITS == 32
+    return (vdouble)_mm512_cvtps_pd(_mm256_loadu_ps(p));
+#elif FBP_AVX2 && FBP_REAL_BITS == 32
+    return (vdouble)_mm256_cvtps_pd(_mm_loadu_ps(p));  // GCC 12 would convert two at a time
+#else
+    typedef real narrow __attribute__((vector_size(WIDE_LANES * sizeof(real))));
+    narrow v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, vdouble);
+#endif
+}
+
 // Stores past the caches; p is aligned to a whole vector. stream_end() comes before anybody else reads what was stored.
 FBP_INLINE void vstream(real *p, vreal v) {
 #if FBP_AVX512
@@ -137,7 +154,8 @@ FBP_INLINE void vstream(real *p, vreal v) {
 // mask ? a : b, lane by lane; mask comes from a comparison (all ones or all zeros).
 FBP_INLINE vreal vselect(vint mask, vreal a, vreal b) {
 #if FBP_SSE2 && FBP_REAL_BITS == 64
-    // GCC 12 would turn the select into a comparison of 64-bit integers, which SSE2 lacks, and stop with an internal error.
+    // GCC 12 would turn the select into a comparison of 64-bit integers, which SSE2 lacks, and stop with an internal
+    // error.
     __asm__("" : "+x"(mask));
 #endif
     return (vreal)(((vint)a & mask) | ((vint)b & ~mask));
@@ -263,13 +281,14 @@ FBP_INLINE vreal vsqrt(vreal a) {
 #elif FBP_SSE2
     return (vreal)MM(_mm_sqrt)(a);
 #else
-    for (fbp_size i = 0; i < LANES; i++) a[i] = FBP_REAL_BITS == 32 ? __builtin_sqrtf((float)a[i]) : __builtin_sqrt(a[i]);
+    for (fbp_size i = 0; i < LANES; i++)
+        a[i] = FBP_REAL_BITS == 32 ? __builtin_sqrtf((float)a[i]) : __builtin_sqrt(a[i]);
     return a;
 #endif
 }
 
-// Transposes LANES vectors in place: lane j of vector i changes places with lane i of vector j. Blocks of d x d lanes off
-// the diagonal change places, for d = 1, 2, 4, ...
+// Transposes LANES vectors in place: lane j of vector i changes places with lane i of vector j. Blocks of d x d lanes
+// off the diagonal change places, for d = 1, 2, 4, ...
 FBP_INLINE void OP(transpose)(vreal *v) {
     enum { N = FBP_VECTOR_BYTES / sizeof(real) };
     vint lane;

@@ -3,35 +3,35 @@
 
 #ifndef FBP_GATHER_ONCE
 #define FBP_GATHER_ONCE
-#define FBP_GATHER_LIST(ROW)    \
-    ROW(FBP_F32, float)         \
-    ROW(FBP_F64, double)        \
-    ROW(FBP_U8, uint8_t)        \
-    ROW(FBP_I32, int32_t)       \
+#define FBP_GATHER_LIST(ROW) \
+    ROW(FBP_F32, float)      \
+    ROW(FBP_F64, double)     \
+    ROW(FBP_U8, uint8_t)     \
+    ROW(FBP_I32, int32_t)    \
     ROW(FBP_U16, uint16_t)
 #endif
 
 // dst[j] = src[j * stride] * scale
-#define ROW(id, type)                                                                                             \
-    static void OP(row_of_##id)(real *dst, const void *source, fbp_size stride, fbp_size cols, real scale) {      \
-        const type *src = source;                                                                                 \
-        if (stride == 1)                                                                                          \
-            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j] * scale;                                    \
-        else                                                                                                      \
-            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j * stride] * scale;                           \
+#define ROW(id, type)                                                                                        \
+    static void OP(row_of_##id)(real *dst, const void *source, fbp_size stride, fbp_size cols, real scale) { \
+        const type *src = source;                                                                            \
+        if (stride == 1)                                                                                     \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j] * scale;                               \
+        else                                                                                                 \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j * stride] * scale;                      \
     }
 FBP_GATHER_LIST(ROW)
 #undef ROW
 
 // dst[j] = src[j * stride] * scales[j] + shifts[j], with two roundings
-#define ROW(id, type)                                                                                             \
-    static void OP(line_of_##id)(real *dst, const void *source, fbp_size stride, fbp_size cols,                   \
-                                 const real *scales, const real *shifts) {                                        \
-        const type *src = source;                                                                                 \
-        if (stride == 1)                                                                                          \
-            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j] * scales[j] + shifts[j];                    \
-        else                                                                                                      \
-            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j * stride] * scales[j] + shifts[j];           \
+#define ROW(id, type)                                                                                               \
+    static void OP(line_of_##id)(real *dst, const void *source, fbp_size stride, fbp_size cols, const real *scales, \
+                                 const real *shifts) {                                                              \
+        const type *src = source;                                                                                   \
+        if (stride == 1)                                                                                            \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j] * scales[j] + shifts[j];                      \
+        else                                                                                                        \
+            for (fbp_size j = 0; j < cols; j++) dst[j] = (real)src[j * stride] * scales[j] + shifts[j];             \
     }
 FBP_GATHER_LIST(ROW)
 #undef ROW
@@ -82,17 +82,6 @@ static void OP(gather_sparse)(const fbp_gather *a) {
             if (0 <= j && j < a->cols) dst[j] += values[k] * (scales ? scales[j] : scale);
         }
     }
-}
-
-// out = x, past the caches: for results larger than they are, which nobody will find there anyway.
-static void OP(stream)(fbp_size n, const void *x, void *out) {
-    const real *from = x;
-    real *to = out;
-    fbp_size i = 0;
-    for (; i < n && (uintptr_t)(to + i) % FBP_VECTOR_BYTES; i++) to[i] = from[i];
-    for (; i + LANES <= n; i += LANES) vstream(to + i, vload(from + i));
-    for (; i < n; i++) to[i] = from[i];
-    stream_end();
 }
 
 // Indices, of classes or of a table's rows, have no real type: they are moved as they are.

@@ -5,27 +5,28 @@
 // nothing is rounded that would not be. Tile shape, block sizes, packing and the share of c are therefore free choices,
 // for speed alone.
 //
-// How it is cut.  A tile of c (some rows, up to tile_vectors[rows] vectors) stays in registers over a block of k.  A block
-// of b (k x columns) that fits L2 is swept over all rows of a before the next one is touched; `finish` runs on each strip
-// of finished tiles of that sweep, in L1.  b is read where it lies if it is small, or if there are too few rows to pay for
-// packing; else, and whenever its columns are not contiguous, it is packed into panels.
+// How it is cut.  A tile of c (some rows, up to tile_vectors[rows] vectors) stays in registers over a block of k.  A
+// block of b (k x columns) that fits L2 is swept over all rows of a before the next one is touched; `finish` runs on
+// each strip of finished tiles of that sweep, in L1.  b is read where it lies if it is small, or if there are too few
+// rows to pay for packing; else, and whenever its columns are not contiguous, it is packed into panels.
 
 #ifndef FBP_GEMM_ONCE
 #define FBP_GEMM_ONCE
-#define TILE_ROWS 6        // of a whole tile
-#define TILE_ROWS_MAX 12   // of a tile of one vector
+#define TILE_ROWS 6       // of a whole tile
+#define TILE_ROWS_MAX 12  // of a tile of one vector
 #define TILE_VECTORS_MAX 8
-#define SWEPT_BYTES (128 << 10)  // what a swept block of b may take of L2; a tile's panel of it is in L1
-#define STRIP_BYTES 12288        // strip of c, which `finish` finds in L1
-#define DIRECT_BYTES 24576       // of b, to be read where it lies by several rows of tiles
+#define SWEPT_BYTES (128 << 10)    // what a swept block of b may take of L2; a tile's panel of it is in L1
+#define STRIP_BYTES 12288          // strip of c, which `finish` finds in L1
+#define DIRECT_BYTES 24576         // of b, to be read where it lies by several rows of tiles
 #define A_BLOCK_BYTES (192 << 10)  // packed block of a: L2
 #define B_BLOCK_BYTES (1 << 20)    // packed block of b: L3
-#define DEPTH 256                // longest block of k when b is packed
-#define LEAST_DEPTH 32           // shorter blocks are not worth it when it is not: each reads and writes c
-#define ROWS_WORTH_PACKING 48    // of a, for b to be packed where it could be read as it lies
-#define PANELS_WORTH_PACKING 32  // of b, for a to be packed
+#define DEPTH 256                  // longest block of k when b is packed
+#define LEAST_DEPTH 32             // shorter blocks are not worth it when it is not: each reads and writes c
+#define ROWS_WORTH_PACKING 48      // of a, for b to be packed where it could be read as it lies
+#define PANELS_WORTH_PACKING 32    // of b, for a to be packed
 
 // The tiles that exist, (rows, vectors): accumulators, one row of b and one element of a have to fit the registers.
+// clang-format off
 #if FBP_AVX512 || FBP_NEON
 #define TILE_SHAPES(X)                                                                                          \
     X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(2, 5)     \
@@ -40,6 +41,7 @@ static const fbp_size tile_vectors[TILE_ROWS_MAX + 1] = {0, 8, 8, 6, 6, 4, 4, 1,
     X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1)
 static const fbp_size tile_vectors[TILE_ROWS_MAX + 1] = {0, 8, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1};  // the widest of each
 #endif
+// clang-format on
 #if FBP_AVX512 || FBP_AVX2
 #define HAS_MASKED_LOAD 1
 #else
@@ -53,9 +55,9 @@ FBP_INLINE fbp_size ceil_div(fbp_size a, fbp_size b) { return (a + b - 1) / b; }
 // n in equal parts of at most `most`: the size of each but the last, >= 1.
 FBP_INLINE fbp_size even_part(fbp_size n, fbp_size most) { return n ? ceil_div(n, ceil_div(n, most)) : 1; }
 
-// How many rows of a matrix are worth a block of k when they start `stride` bytes apart and are read where they lie. L1's
-// 64 sets of 8 lines are chosen by the line's address: rows a power of two apart share few of them. L2 gives three times
-// as many fast enough, and a longer block reads and writes c less often.
+// How many rows of a matrix are worth a block of k when they start `stride` bytes apart and are read where they lie.
+// L1's 64 sets of 8 lines are chosen by the line's address: rows a power of two apart share few of them. L2 gives three
+// times as many fast enough, and a longer block reads and writes c less often.
 FBP_INLINE fbp_size rows_near(fbp_size stride) {
     const fbp_size lines = stride / 64, sharing = smaller(lines & -lines, 64);
     return stride % 64 || !sharing ? DEPTH : smaller(DEPTH, 24 * 64 / sharing);
@@ -160,7 +162,8 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     if (plan.pack_b) {
         const fbp_size panels = larger(B_BLOCK_BYTES / size / (plan.depth * plan.panel), 1);
         plan.cols = smaller(panels, ceil_div(plan.cols, plan.panel)) * plan.panel;
-        plan.pack_a = m > plan.tile_rows && n >= PANELS_WORTH_PACKING * plan.panel;
+        const int apart = g->a_rs == 1 && rows_near(g->a_cs * size) < plan.depth;  // its columns, as those of a transpose
+        plan.pack_a = m > plan.tile_rows && (apart || n >= PANELS_WORTH_PACKING * plan.panel);
         if (plan.pack_a) plan.rows = larger(A_BLOCK_BYTES / size / plan.depth / plan.tile_rows, 1) * plan.tile_rows;
     }
     plan.strip = scratch;
@@ -169,9 +172,14 @@ static gemm_plan OP(plan_gemm)(const fbp_gemm *g, fbp_size m, fbp_size n, real *
     return plan;
 }
 
-// a[0:m, 0:k] to panels of `height` rows, each k steps of `height` neighbours.
+// a[0:m, 0:k] to panels of `height` rows, each k steps of `height` neighbours. Contiguous columns are read one by one.
 static void OP(pack_a)(real *to, const real *a, fbp_size a_rs, fbp_size a_cs, fbp_size m, fbp_size k, fbp_size height) {
-    for (fbp_size i = 0; i < m; i += height) {
+    const fbp_size whole = a_rs == 1 && height == TILE_ROWS ? m / TILE_ROWS * TILE_ROWS : 0;
+    for (fbp_size p = 0; whole && p < k; p++)
+        for (fbp_size i = 0; i < whole; i += TILE_ROWS)
+            memcpy(to + i * k + p * TILE_ROWS, a + i + p * a_cs, TILE_ROWS * sizeof(real));
+    to += whole * k;
+    for (fbp_size i = whole; i < m; i += height) {
         const fbp_size h = smaller(height, m - i);
         for (fbp_size p = 0; p < k; p++)
             for (fbp_size r = 0; r < h; r++) to[p * h + r] = a[(i + r) * a_rs + p * a_cs];
@@ -263,7 +271,8 @@ static void OP(sweep)(const gemm_plan *plan, const OP(block) *at) {
     }
 }
 
-// Whether the share that is written overlaps `other` (debug builds). Views of one array that interleave have its stride.
+// Whether the share that is written overlaps `other` (debug builds). Views of one array that interleave have its
+// stride.
 FBP_LOCAL int OP(overlaps)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fbp_size col_begin,
                            fbp_size col_end, const real *other, fbp_size other_end) {
     const real *begin = (const real *)g->c + row_begin * g->c_rs + col_begin;
@@ -278,7 +287,8 @@ static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fb
     assert(g->c || (g->finish && g->k <= DEPTH));
     assert(g->m == 1 || !g->c || g->c_rs >= g->n);
     assert(g->k == 0 || g->b_rs < 0 || g->b_cs < 0 ||
-           !OP(overlaps)(g, row_begin, row_end, col_begin, col_end, g->b, (g->k - 1) * g->b_rs + (g->n - 1) * g->b_cs + 1));
+           !OP(overlaps)(g, row_begin, row_end, col_begin, col_end, g->b,
+                         (g->k - 1) * g->b_rs + (g->n - 1) * g->b_cs + 1));
     if (g->k == 0) {  // a sum of nothing: one step over zeros, so that `finish` still runs
         fbp_gemm nothing = *g;
         nothing.k = 1, nothing.a = nothing.b = OP(zeros), nothing.a_rs = nothing.a_cs = nothing.b_rs = nothing.b_cs = 0;
@@ -317,7 +327,8 @@ static void OP(gemm)(const fbp_gemm *g, fbp_size row_begin, fbp_size row_end, fb
 static fbp_size OP(gemm_scratch)(fbp_size m, fbp_size n, fbp_size k) {
     const fbp_size size = sizeof(real), widest = TILE_VECTORS_MAX * LANES, depth = smaller(larger(k, 1), DEPTH);
     const fbp_size a = smaller(depth * m, A_BLOCK_BYTES / size + depth * TILE_ROWS_MAX);
-    const fbp_size b = depth * smaller(ceil_div(n, widest) * widest + widest, B_BLOCK_BYTES / size / larger(depth, 1) + widest);
+    const fbp_size most = B_BLOCK_BYTES / size / larger(depth, 1);
+    const fbp_size b = depth * (smaller(ceil_div(n, widest) * widest, most) + widest);
     return (STRIP_ROOM + a + b) * size;
 }
 

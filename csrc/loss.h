@@ -1,8 +1,8 @@
 // Floor 0. Losses, value and gradient in one pass over each row, and the metrics that count right answers.
 //
-// A row's target is either a row of reals or one class index; target() makes lanes of both, so hardly a loss knows which
-// it was given. Cross-entropies come in two forms: from logits, with the softmax or sigmoid folded in (no finite logit
-// overflows), and from probabilities, renormalised and clipped as Keras does.
+// A row's target is either a row of reals or one class index; target() makes lanes of both, so hardly a loss knows
+// which it was given. Cross-entropies come in two forms: from logits, with the softmax or sigmoid folded in (no finite
+// logit overflows), and from probabilities, renormalised and clipped as Keras does.
 
 #ifndef FBP_LOSS_ONCE
 #define FBP_LOSS_ONCE
@@ -47,7 +47,8 @@ FBP_INLINE group OP(target)(row_target t, fbp_size j, fbp_size cols, fbp_size ou
 
 // Softmax and cross-entropy: value = sum t (logsumexp z - z), gradient = softmax(z) sum t - t.
 // `gradient` may be z itself where labels are given and not smoothed.
-FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z, row_target t, real *gradient, real scale) {
+FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z, row_target t, real *gradient,
+                                                    real scale) {
     const int one_hot = !t.dense && t.smoothing == 0;
     const real chosen = one_hot ? z[t.label] : 0;  // read before the gradient is written
     real largest;
@@ -127,8 +128,8 @@ FBP_INLINE real OP(categorical_crossentropy)(fbp_size cols, const real *p, row_t
     return OP(group_sum)(value);
 }
 
-// The losses that are a mean over columns of f(prediction, target): f gives the value and its derivative. Some need more:
-// a parameter; the variance, and a place for the derivative by it.
+// The losses that are a mean over columns of f(prediction, target): f gives the value and its derivative. Some need
+// more: a parameter; the variance, and a place for the derivative by it.
 typedef struct {
     vreal alpha, variance, by_variance;
 } lane_extra;
@@ -302,7 +303,7 @@ FBP_INLINE void OP(mean_of_narrow)(each_lane *f, const int paired, const int pla
     const real *row_weight = a->weight;
     lane_extra extra = {.alpha = vset((real)a->alpha)};
     real value[BLOCK], weight[BLOCK];  // of each lane
-    fbp_size half = 1;  // the largest power of two below cols
+    fbp_size half = 1;                 // the largest power of two below cols
     while (2 * half < cols) half *= 2;
     if (cols == 1) half = 0;
     for (fbp_size i = 0; i < a->rows; i += rows) {
@@ -379,28 +380,29 @@ FBP_INLINE void OP(each_row)(row_loss *f, const fbp_loss *a) {
 }
 
 #define IS_PAIRED(f) (FBP_LOSS_##f == FBP_LOSS_gaussian_nll)
-#define ROW(f)                                                                                                        \
-    FBP_INLINE real OP(f##_row)(fbp_size cols, const real *p, row_target t, real *gradient, real scale) {             \
-        return OP(sum_of_lanes)(OP(f), IS_PAIRED(f), (real)1 / (real)cols, cols, p, t, gradient, scale);              \
+#define ROW(f)                                                                                            \
+    FBP_INLINE real OP(f##_row)(fbp_size cols, const real *p, row_target t, real *gradient, real scale) { \
+        return OP(sum_of_lanes)(OP(f), IS_PAIRED(f), (real)1 / (real)cols, cols, p, t, gradient, scale);  \
     }
 FBP_MEAN_LOSSES(ROW)
 #undef ROW
 
 static void OP(loss)(const fbp_loss *a) {
     const fbp_size cols = a->cols;
-    const int narrow = a->target && 0 < cols && cols < GROUP_LANES && a->prediction_stride == cols && a->target_stride == cols &&
-                       (!a->gradient || a->gradient_stride == cols) && (!a->variance || a->variance_stride == cols) &&
+    const int narrow = a->target && 0 < cols && cols < GROUP_LANES && a->prediction_stride == cols &&
+                       a->target_stride == cols && (!a->gradient || a->gradient_stride == cols) &&
+                       (!a->variance || a->variance_stride == cols) &&
                        (!a->variance_gradient || a->variance_gradient_stride == cols);
     const int plain = !a->weight && a->smoothing == 0;
     switch (a->kind) {
-#define ROW(f)                                                    \
-    case FBP_LOSS_##f:                                            \
-        if (narrow && plain)                                      \
-            OP(mean_of_narrow)(OP(f), IS_PAIRED(f), 1, a);        \
-        else if (narrow)                                          \
-            OP(mean_of_narrow)(OP(f), IS_PAIRED(f), 0, a);        \
-        else                                                      \
-            OP(each_row)(OP(f##_row), a);                         \
+#define ROW(f)                                             \
+    case FBP_LOSS_##f:                                     \
+        if (narrow && plain)                               \
+            OP(mean_of_narrow)(OP(f), IS_PAIRED(f), 1, a); \
+        else if (narrow)                                   \
+            OP(mean_of_narrow)(OP(f), IS_PAIRED(f), 0, a); \
+        else                                               \
+            OP(each_row)(OP(f##_row), a);                  \
         break;
         FBP_MEAN_LOSSES(ROW)
 #undef ROW

@@ -9,12 +9,14 @@
 
 #ifndef FBP_NORM_ONCE
 #define FBP_NORM_ONCE
-#define NORM_ROWS 8     // rows whose moments are made in registers
-#define APPLY_ROWS 4    // rows that share a load of their columns' factors
-#define NORM_BYTES 2048  // columns at a time: their factors stay in L1
+#define NORM_ROWS 4      // rows whose moments are made in registers: lines above one another share places in L1
+#define APPLY_ROWS 2     // rows that share a load of their columns' factors; likewise
+#define GRADIENT_ROWS 2  // rows that share loads of gamma, dgamma and dbeta; likewise
+#define NORM_BYTES 2048  // columns at a time that are streamed
 #define NORM_CHUNK (NORM_BYTES / (fbp_size)sizeof(real))
 #define EACH_PIECE(j, n, cols) \
     for (fbp_size j = 0, n = smaller(LANES, cols); j < (cols); j += LANES, n = smaller(LANES, (cols) - j))
+#define NORM_GROUPS 16  // groups whose moments are made together
 #define NORM_CHAINS 4  // groups of a row that are added up side by side
 #endif
 
@@ -33,72 +35,65 @@ FBP_INLINE vreal OP(two_sum)(vreal a, vreal b, vreal *sum) {
 }
 
 // ---- columns
+//
+// In three stages, each of which needs all of the one before: sums over every block of rows; what follows from them for
+// every column; and the rows once more. The sums of a block are 2 or 3 rows at `sums`; the second stage adds up those of
+// all blocks, and leaves in the place of the first what the third multiplies with and adds.
 
-// Sum and sum of squared deviations of each of n columns, from the first row, over `rows` rows, at most NORM_ROWS.
+// Moments of the values of two sets merged: formula of Chan, Golub & LeVeque (1983).
+typedef struct {
+    vreal per_before, per_here, weight;
+} OP(merger);
+
+FBP_INLINE OP(merger) OP(merger_of)(fbp_size before, fbp_size here) {
+    const real old = (real)before, new = (real)here;
+    return (OP(merger)){vset(before ? 1 / old : 0), vset(1 / new), vset(old * (new / (old + new)))};
+}
+
+FBP_INLINE void OP(merge)(OP(merger) m, vreal s, vreal q, vreal *sum, vreal *m2) {
+    const vreal apart = s * m.per_here - *sum * m.per_before;
+    *sum += s;
+    *m2 = vfma(apart * apart, m.weight, *m2 + q);
+}
+
+// Sum of deviations from `from` and sum of squared deviations of each of n columns over `rows` rows, at most NORM_ROWS.
+// Counted from the first of so few, squares lose no more than a digit.
 FBP_INLINE void OP(block_moments)(const real *x, fbp_size stride, fbp_size rows, fbp_size n, vreal from, vreal *sum,
                                   vreal *m2) {
-    vreal d[NORM_ROWS], sums[2] = {{0}}, squares[2] = {{0}};  // two chains each
-    for (fbp_size r = 0; r < rows; r++) d[r] = vload_upto(x + r * stride, n) - from, sums[r % 2] += d[r];
-    *sum = sums[0] + sums[1];
-    const vreal mean = *sum * vset((real)1 / (real)rows);
-    for (fbp_size r = 0; r < rows; r++) d[r] -= mean, squares[r % 2] = vfma(d[r], d[r], squares[r % 2]);
-    *m2 = squares[0] + squares[1];
-}
-
-// Sums and sums of squared deviations of columns over all rows: blocks of rows, merged by the formula of Chan, Golub &
-// LeVeque (1983).
-FBP_INLINE void OP(column_moments)(fbp_size rows, fbp_size cols, const real *x, fbp_size stride, real *sum, real *m2) {
-    for (fbp_size j = 0; j < cols; j += LANES) vstore(sum + j, vset(0)), vstore(m2 + j, vset(0));
-    for (fbp_size i = 0; i < rows; i += NORM_ROWS) {
-        const fbp_size height = smaller(NORM_ROWS, rows - i);
-        const real before = (real)i, here = (real)height;
-        const vreal per_before = vset(i ? 1 / before : 0), per_here = vset(1 / here);
-        const vreal weight = vset(before * (here / (before + here)));
-        EACH_PIECE(j, n, cols) {
-            const vreal from = OP(origin)(vload_upto(x + j, n));
-            const real *block = x + i * stride + j;
-            vreal s, q;
-            if (height == NORM_ROWS && n == LANES)
-                OP(block_moments)(block, stride, NORM_ROWS, LANES, from, &s, &q);
-            else
-                OP(block_moments)(block, stride, height, n, from, &s, &q);
-            const vreal all = vload(sum + j), squares = vload(m2 + j);
-            const vreal apart = s * per_here - all * per_before;
-            vstore(sum + j, all + s);
-            vstore(m2 + j, vfma(apart * apart, weight, squares + q));
-        }
+    const vreal first = OP(origin)(vload_upto(x, n));
+    vreal sums[2] = {{0}}, squares[2] = {{0}};  // two chains each
+#pragma GCC unroll 8
+    for (fbp_size r = 0; r < rows; r++) {
+        const vreal d = vload_upto(x + r * stride, n) - first;
+        sums[r % 2] += d, squares[r % 2] = vfma(d, d, squares[r % 2]);
     }
+    const vreal all = sums[0] + sums[1];
+    *sum = vfma(first - from, vset((real)rows), all);
+    *m2 = vfma(all * vset((real)-1 / (real)rows), all, squares[0] + squares[1]);
 }
 
-// y = (x - mean) scale + shift, one of each a column, in `height` rows of n columns. All loads come before all stores:
-// rows may lie on top of one another in L1.
-FBP_INLINE void OP(scale_block)(fbp_size height, fbp_size n, const real *x, fbp_size x_stride, vreal mean, vreal scale,
-                                vreal shift, real *y, fbp_size y_stride) {
-    vreal v[APPLY_ROWS];
-    for (fbp_size r = 0; r < height; r++) v[r] = vload_upto(x + r * x_stride, n);
-    for (fbp_size r = 0; r < height; r++) vstore_upto(y + r * y_stride, vfma(v[r] - mean, scale, shift), n);
+// Adds rows [i, i + rows) of n columns to sums of deviations from the batch's first row, and of squared deviations.
+FBP_INLINE void OP(add_moments)(const fbp_norm *a, fbp_size i, fbp_size rows, fbp_size j, fbp_size n,
+                                OP(merger) merger) {
+    real *sum = (real *)a->sums + j, *m2 = sum + a->sums_stride;
+    vreal s, q, all = {0}, squares = {0};
+    OP(block_moments)((const real *)a->x + i * a->x_stride + j, a->x_stride, rows, n,
+                      OP(origin)(vload_upto((const real *)a->first + j, n)), &s, &q);
+    if (i) all = vload_upto(sum, n), squares = vload_upto(m2, n);
+    OP(merge)(merger, s, q, &all, &squares);
+    vstore_upto(sum, all, n), vstore_upto(m2, squares, n);
 }
 
-FBP_INLINE void OP(scale_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real *scale, const real *shift) {
-    const real *mean = (const real *)a->mean + at;
-    const fbp_size x_stride = a->x_stride, rows = a->rows, whole = cols / LANES * LANES;
-    const int streams = a->streams;
-    real pieces[APPLY_ROWS][NORM_CHUNK];
-    // from the last rows, which were read last and are still in cache, to the first
-    for (fbp_size i = (rows - 1) / APPLY_ROWS * APPLY_ROWS; i >= 0; i -= APPLY_ROWS) {
-        const fbp_size height = smaller(APPLY_ROWS, rows - i), out_stride = streams ? NORM_CHUNK : a->y_stride;
-        const real *x = (const real *)a->x + i * x_stride + at;
-        real *y = (real *)a->y + i * a->y_stride + at, *out = streams ? pieces[0] : y;
+static void OP(batch_sums)(const fbp_norm *args) {
+    const fbp_norm a = *args;  // what is stored could change *args, for all the compiler knows
+    for (fbp_size i = 0; i < a.rows; i += NORM_ROWS) {
+        const fbp_size height = smaller(NORM_ROWS, a.rows - i);
+        const OP(merger) merger = OP(merger_of)(i, height);
         fbp_size j = 0;
-        for (; height == APPLY_ROWS && j < whole; j += LANES)
-            OP(scale_block)(APPLY_ROWS, LANES, x + j, x_stride, vload(mean + j), vload(scale + j), vload(shift + j),
-                            out + j, out_stride);
-        for (; j < cols; j += LANES) {
-            const fbp_size n = smaller(LANES, cols - j);
-            OP(scale_block)(height, n, x + j, x_stride, vload_upto(mean + j, n), vload(scale + j), vload(shift + j),
-                            out + j, out_stride);
-        }
-        for (fbp_size r = 0; streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
+        for (; height == NORM_ROWS && j + LANES <= a.channels; j += LANES)
+            OP(add_moments)(&a, i, NORM_ROWS, j, LANES, merger);
+        for (; j < a.channels; j += LANES)
+            OP(add_moments)(&a, i, height, j, smaller(LANES, a.channels - j), merger);
     }
 }
 
@@ -108,110 +103,143 @@ FBP_INLINE void OP(run_average)(void *running, fbp_size j, fbp_size n, vreal mom
     vstore_upto(average, vfma(one_minus, now, momentum * vload_upto(average, n)), n);
 }
 
-// Normalises each column by its own moments over the rows, which it leaves in mean and rstd.
-static void OP(batch_norm)(const fbp_norm *a) {
-    const vreal epsilon = vset((real)a->epsilon), per_row = vset((real)1 / (real)a->rows);
-    const vreal momentum = vset((real)a->momentum), one_minus = vset((real)(1 - a->momentum));
-    real scale[NORM_CHUNK], shift[NORM_CHUNK];
-    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
-        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
-        const real *x = (const real *)a->x + at;
-        OP(column_moments)(a->rows, cols, x, a->x_stride, scale, shift);
-        EACH_PIECE(j, n, cols) {
-            const vreal from = OP(origin)(vload_upto(x + j, n)), variance = vload(shift + j) * per_row;
-            vreal mean;
-            const vreal rest = OP(two_sum)(from, vload(scale + j) * per_row, &mean);
-            const vreal rstd = vset(1) / vsqrt(variance + epsilon);
-            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
-            vstore(scale + j, factor);
-            vstore(shift + j, vfma(-rest, factor, OP(part_or)(a->beta, at + j, n, 0)));
-            vstore_upto((real *)a->mean + at + j, mean, n);
-            vstore_upto((real *)a->rstd + at + j, rstd, n);
-            OP(run_average)(a->running_mean, at + j, n, momentum, one_minus, mean);
-            OP(run_average)(a->running_variance, at + j, n, momentum, one_minus, variance);
+// Mean, rstd and running moments of each column of all rows. Leaves scale and shift: y = (x - mean) scale + shift.
+static void OP(batch_moments)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    const vreal epsilon = vset((real)a.epsilon), per_row = vset((real)1 / (real)a.rows);
+    const vreal momentum = vset((real)a.momentum), one_minus = vset((real)(1 - a.momentum));
+    real *sum = a.sums, *m2 = sum + a.sums_stride;
+    for (fbp_size i = a.block; i < a.rows; i += a.block) {
+        const OP(merger) merger = OP(merger_of)(i, smaller(a.block, a.rows - i));
+        const real *here = sum + i / a.block * 2 * a.sums_stride;
+        EACH_PIECE(j, n, a.channels) {
+            vreal all = vload_upto(sum + j, n), squares = vload_upto(m2 + j, n);
+            OP(merge)(merger, vload_upto(here + j, n), vload_upto(here + a.sums_stride + j, n), &all, &squares);
+            vstore_upto(sum + j, all, n), vstore_upto(m2 + j, squares, n);
         }
-        OP(scale_columns)(a, at, cols, scale, shift);
+    }
+    EACH_PIECE(j, n, a.channels) {
+        const vreal from = OP(origin)(vload_upto((const real *)a.first + j, n));
+        const vreal variance = vload_upto(m2 + j, n) * per_row, rstd = vset(1) / vsqrt(variance + epsilon);
+        const vreal scale = rstd * OP(part_or)(a.gamma, j, n, 1);
+        vreal mean;
+        const vreal rest = OP(two_sum)(from, vload_upto(sum + j, n) * per_row, &mean);
+        vstore_upto((real *)a.mean + j, mean, n);
+        vstore_upto((real *)a.rstd + j, rstd, n);
+        OP(run_average)(a.running_mean, j, n, momentum, one_minus, mean);
+        OP(run_average)(a.running_variance, j, n, momentum, one_minus, variance);
+        vstore_upto(sum + j, scale, n);
+        vstore_upto(m2 + j, vfma(-rest, scale, OP(part_or)(a.beta, j, n, 0)), n);
     }
 }
 
-// Normalises each column by the moments that are given.
-static void OP(batch_norm_apply)(const fbp_norm *a) {
-    real scale[NORM_CHUNK], shift[NORM_CHUNK];
-    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
-        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
-        EACH_PIECE(j, n, cols) {
-            const vreal rstd = vload_upto((const real *)a->rstd + at + j, n);
-            vstore(scale + j, rstd * OP(part_or)(a->gamma, at + j, n, 1));
-            vstore(shift + j, OP(part_or)(a->beta, at + j, n, 0));
+// y = (x - mean) scale + shift of n columns, in `height` rows. All loads come before all stores: rows may lie on top of
+// one another in L1.
+typedef void OP(block_rule)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, const real *dy, fbp_size j,
+                            real *y, fbp_size y_stride);
+FBP_INLINE void OP(scale_block)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, const real *dy,
+                                fbp_size j, real *y, fbp_size y_stride) {
+    (void)dy;
+    const real *scale = (const real *)a->sums + j;
+    const vreal mean = vload_upto((const real *)a->mean + j, n);
+    const vreal slope = vload_upto(scale, n), shift = vload_upto(scale + a->sums_stride, n);
+    vreal v[APPLY_ROWS];
+    for (fbp_size r = 0; r < height; r++) v[r] = vload_upto(x + r * a->x_stride + j, n);
+    for (fbp_size r = 0; r < height; r++) vstore_upto(y + r * y_stride, vfma(v[r] - mean, slope, shift), n);
+}
+
+// dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) rstd, as one sum a dy + b (x - mean) + c, with
+// a, b, c of each column in three rows at `sums`.
+FBP_INLINE void OP(gradient_block)(const fbp_norm *a, fbp_size height, fbp_size n, const real *x, const real *dy,
+                                   fbp_size j, real *dx, fbp_size dx_stride) {
+    const real *abc = (const real *)a->sums + j;
+    const vreal mean = vload_upto((const real *)a->mean + j, n), slope = vload_upto(abc, n);
+    const vreal of_x = vload_upto(abc + a->sums_stride, n), shift = vload_upto(abc + 2 * a->sums_stride, n);
+    vreal v[APPLY_ROWS], g[APPLY_ROWS];
+    for (fbp_size r = 0; r < height; r++)
+        v[r] = vload_upto(x + r * a->x_stride + j, n), g[r] = vload_upto(dy + r * a->dy_stride + j, n);
+    for (fbp_size r = 0; r < height; r++)
+        vstore_upto(dx + r * dx_stride, vfma(slope, g[r], vfma(of_x, v[r] - mean, shift)), n);
+}
+
+// The third stage, of batch_norm or of its gradient: APPLY_ROWS rows at a time, from the last, which were read last and
+// are still in cache, to the first.
+FBP_INLINE void OP(apply)(const fbp_norm *a, OP(block_rule) *f) {
+    real pieces[APPLY_ROWS][NORM_CHUNK];
+    const fbp_size step = a->streams ? NORM_CHUNK : larger(a->channels, 1);
+    const fbp_size out_stride = a->streams ? NORM_CHUNK : a->y_stride;
+    for (fbp_size i = (a->rows - 1) / APPLY_ROWS * APPLY_ROWS; i >= 0; i -= APPLY_ROWS) {
+        const fbp_size height = smaller(APPLY_ROWS, a->rows - i);
+        const real *x = (const real *)a->x + i * a->x_stride, *dy = (const real *)a->dy + i * a->dy_stride;
+        for (fbp_size at = 0; at < a->channels; at += step) {
+            const fbp_size cols = smaller(step, a->channels - at);
+            real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? pieces[0] : y;
+            fbp_size j = 0;
+            for (; height == APPLY_ROWS && j + LANES <= cols; j += LANES)
+                f(a, APPLY_ROWS, LANES, x, dy, at + j, out + j, out_stride);
+            for (; j < cols; j += LANES) f(a, height, smaller(LANES, cols - j), x, dy, at + j, out + j, out_stride);
+            for (fbp_size r = 0; a->streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
         }
-        OP(scale_columns)(a, at, cols, scale, shift);
     }
 }
 
-// Adds the sums over up to NORM_ROWS rows of x - mean, of dy and of dy (x - mean) to *sums.
-FBP_INLINE void OP(gradient_sums)(const fbp_norm *a, fbp_size i, fbp_size at, fbp_size rows, fbp_size n, vreal mean,
-                                  vreal *sums) {
-    const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
+static void OP(batch_apply)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    OP(apply)(&a, OP(scale_block));
+}
+
+// Adds rows [i, i + rows) of n columns to the sums of x - mean, of dy and of dy (x - mean).
+FBP_INLINE void OP(add_gradients)(const fbp_norm *a, fbp_size i, fbp_size rows, fbp_size j, fbp_size n) {
+    const real *x = (const real *)a->x + i * a->x_stride + j, *dy = (const real *)a->dy + i * a->dy_stride + j;
+    real *rests = (real *)a->sums + j, *sums = rests + a->sums_stride, *dots = sums + a->sums_stride;
+    const vreal mean = vload_upto((const real *)a->mean + j, n);
     vreal rest = {0}, sum = {0}, dot = {0};
+    if (i) rest = vload_upto(rests, n), sum = vload_upto(sums, n), dot = vload_upto(dots, n);
+#pragma GCC unroll 8
     for (fbp_size r = 0; r < rows; r++) {
         const vreal d = vload_upto(x + r * a->x_stride, n) - mean, g = vload_upto(dy + r * a->dy_stride, n);
         rest += d, sum += g, dot = vfma(g, d, dot);
     }
-    sums[0] += rest, sums[1] += sum, sums[2] += dot;
+    vstore_upto(rests, rest, n), vstore_upto(sums, sum, n), vstore_upto(dots, dot, n);
 }
 
-// dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), xhat = (x - mean) rstd, as one sum a dy + b (x - mean) + c,
-// with a, b, c of each column in abc.
-FBP_INLINE void OP(gradient_columns_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, const real *mean,
-                                           const real (*abc)[NORM_CHUNK], real *dx) {
-    const vreal d = vload_upto(x + j, n) - vload_upto(mean + j, n), g = vload_upto(dy + j, n);
-    vstore_upto(dx + j, vfma(vload(abc[0] + j), g, vfma(vload(abc[1] + j), d, vload(abc[2] + j))), n);
-}
-
-FBP_INLINE void OP(gradient_columns)(const fbp_norm *a, fbp_size at, fbp_size cols, const real (*abc)[NORM_CHUNK]) {
-    const real *mean = (const real *)a->mean + at;
-    const fbp_size rows = a->rows, whole = cols / LANES * LANES;
-    real piece[NORM_CHUNK];
-    for (fbp_size i = rows - 1; i >= 0; i--) {
-        const real *x = (const real *)a->x + i * a->x_stride + at, *dy = (const real *)a->dy + i * a->dy_stride + at;
-        real *y = (real *)a->y + i * a->y_stride + at, *out = a->streams ? piece : y;
-        for (fbp_size j = 0; j < whole; j += LANES) OP(gradient_columns_piece)(j, LANES, x, dy, mean, abc, out);
-        if (whole < cols) OP(gradient_columns_piece)(whole, cols - whole, x, dy, mean, abc, out);
-        if (a->streams) OP(stream)(cols, piece, y);
+static void OP(batch_gradient_sums)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    for (fbp_size i = 0; i < a.rows; i += NORM_ROWS) {
+        const fbp_size height = smaller(NORM_ROWS, a.rows - i);
+        fbp_size j = 0;
+        for (; height == NORM_ROWS && j + LANES <= a.channels; j += LANES)
+            OP(add_gradients)(&a, i, NORM_ROWS, j, LANES);
+        for (; j < a.channels; j += LANES) OP(add_gradients)(&a, i, height, j, smaller(LANES, a.channels - j));
     }
 }
 
-static void OP(batch_norm_backward)(const fbp_norm *a) {
-    const vreal per_row = vset((real)1 / (real)a->rows);
-    real sums[3][NORM_CHUNK];
-    for (fbp_size at = 0; at < a->channels; at += NORM_CHUNK) {
-        const fbp_size cols = smaller(NORM_CHUNK, a->channels - at);
-        for (fbp_size i = 0; i < a->rows; i += NORM_ROWS) {
-            const fbp_size height = smaller(NORM_ROWS, a->rows - i);
-            EACH_PIECE(j, n, cols) {
-                const vreal mean = vload_upto((const real *)a->mean + at + j, n);
-                vreal s[3] = {{0}};
-                for (int k = 0; i && k < 3; k++) s[k] = vload(sums[k] + j);
-                if (height == NORM_ROWS && n == LANES)
-                    OP(gradient_sums)(a, i, at + j, NORM_ROWS, LANES, mean, s);
-                else
-                    OP(gradient_sums)(a, i, at + j, height, n, mean, s);
-                for (int k = 0; k < 3; k++) vstore(sums[k] + j, s[k]);
-            }
+// dgamma and dbeta; leaves a, b and c of gradient_block.
+static void OP(batch_gradient_factors)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    const vreal per_row = vset((real)1 / (real)a.rows);
+    for (fbp_size i = a.block; i < a.rows; i += a.block)
+        for (fbp_size k = 0; k < 3; k++) {
+            real *sum = (real *)a.sums + k * a.sums_stride;
+            const real *here = sum + i / a.block * 3 * a.sums_stride;
+            EACH_PIECE(j, n, a.channels) vstore_upto(sum + j, vload_upto(sum + j, n) + vload_upto(here + j, n), n);
         }
-        EACH_PIECE(j, n, cols) {
-            const vreal rstd = vload_upto((const real *)a->rstd + at + j, n), rest = vload(sums[0] + j) * per_row;
-            const vreal dbeta = vload(sums[1] + j), dgamma = vfma(-rest, dbeta, vload(sums[2] + j)) * rstd;
-            const vreal factor = rstd * OP(part_or)(a->gamma, at + j, n, 1);
-            const vreal slope = -factor * (rstd * (dgamma * per_row));
-            vstore_upto((real *)a->dgamma + at + j, dgamma, n);
-            vstore_upto((real *)a->dbeta + at + j, dbeta, n);
-            vstore(sums[0] + j, factor);
-            vstore(sums[1] + j, slope);
-            vstore(sums[2] + j, vfma(-slope, rest, -factor * (dbeta * per_row)));
-        }
-        OP(gradient_columns)(a, at, cols, (const real(*)[NORM_CHUNK])sums);
+    EACH_PIECE(j, n, a.channels) {
+        real *first = (real *)a.sums + j, *second = first + a.sums_stride, *third = second + a.sums_stride;
+        const vreal rstd = vload_upto((const real *)a.rstd + j, n), rest = vload_upto(first, n) * per_row;
+        const vreal dbeta = vload_upto(second, n), dgamma = vfma(-rest, dbeta, vload_upto(third, n)) * rstd;
+        const vreal factor = rstd * OP(part_or)(a.gamma, j, n, 1), slope = -factor * (rstd * (dgamma * per_row));
+        vstore_upto((real *)a.dgamma + j, dgamma, n);
+        vstore_upto((real *)a.dbeta + j, dbeta, n);
+        vstore_upto(first, factor, n);
+        vstore_upto(second, slope, n);
+        vstore_upto(third, vfma(-slope, rest, -factor * (dbeta * per_row)), n);
     }
+}
+
+static void OP(batch_gradient_apply)(const fbp_norm *args) {
+    const fbp_norm a = *args;
+    OP(apply)(&a, OP(gradient_block));
 }
 
 // ---- groups of neighbours
@@ -237,21 +265,23 @@ FBP_INLINE real OP(sum_of)(OP(sum_rule) *f, fbp_size n, const real *x, real orig
     return OP(group_sum)(sum[0]);
 }
 
-// Moments of n neighbours: rest and rstd; and the mean. Without `centered` mean and rest are 0, and rstd is of the
-// squares.
-FBP_INLINE real OP(moments)(fbp_size n, const real *x, int centered, real epsilon, real *rest, real *rstd) {
+// Moments of `count` groups of n neighbours. Without `centered` mean and rest are 0, and rstd is of the squares. All sums
+// of one kind come before all of the next, so that groups do not wait for one another's.
+FBP_INLINE void OP(moments)(fbp_size count, fbp_size n, const real *x, int centered, real epsilon, real *mean, real *rest,
+                            real *rstd) {
     const real share = (real)1 / (real)n;
-    real mean = 0;
-    *rest = 0;
-    if (centered) {
-        const real from = x[0] - x[0] == 0 ? x[0] : 0;
-        vreal sum;
-        *rest = OP(two_sum)(vset(from), vset(OP(sum_of)(OP(add_plain), n, x, from) * share), &sum)[0];
-        mean = sum[0];
+    for (fbp_size k = 0; k < count; k++) {
+        const real *group = x + k * n, from = group[0] - group[0] == 0 ? group[0] : 0;
+        vreal sum = {0};
+        rest[k] = 0;
+        if (centered) rest[k] = OP(two_sum)(vset(from), vset(OP(sum_of)(OP(add_plain), n, group, from) * share), &sum)[0];
+        mean[k] = sum[0];
     }
-    const real variance = OP(sum_of)(OP(add_square), n, x, mean) * share - *rest * *rest;
-    *rstd = (vset(1) / vsqrt(vset((variance < 0 ? 0 : variance) + epsilon)))[0];
-    return mean;
+    for (fbp_size k = 0; k < count; k++) rstd[k] = OP(sum_of)(OP(add_square), n, x + k * n, mean[k]);
+    for (fbp_size k = 0; k < count; k++) {
+        const real variance = rstd[k] * share - rest[k] * rest[k];
+        rstd[k] = (vset(1) / vsqrt(vset((variance < 0 ? 0 : variance) + epsilon)))[0];
+    }
 }
 
 // A factor of each element, or one of all of them in as many copies as a vector has lanes.
@@ -293,102 +323,120 @@ FBP_INLINE void OP(scale_run)(fbp_size n, const real *x, real *y, real mean, rea
 static void OP(group_norm)(const fbp_norm *args) {
     const fbp_norm a = *args;  // what is stored could change *args, for all the compiler knows
     const fbp_size n = a.channels * a.span, run = a.span == 1 ? n : a.span;
-    real copies[2][LANES];
+    const fbp_size most = larger(1, smaller(NORM_GROUPS, NORM_CHUNK / n));
+    real copies[2][LANES], mean[NORM_GROUPS], rest[NORM_GROUPS], rstd[NORM_GROUPS];
     for (fbp_size i = 0; i < a.rows; i++)
-        for (fbp_size k = 0; k < a.groups; k++) {
-            const real *x = (const real *)a.x + i * a.x_stride + k * n;
-            real *y = (real *)a.y + i * a.y_stride + k * n, rest, rstd;
-            const real mean = OP(moments)(n, x, a.centered, (real)a.epsilon, &rest, &rstd), shift = -rest * rstd;
-            if (a.mean) ((real *)a.mean)[i * a.groups + k] = mean;
-            ((real *)a.rstd)[i * a.groups + k] = rstd;
-            for (fbp_size at = 0, c = k * a.channels; at < n; at += run, c++)
-                OP(scale_run)(run, x + at, y + at, mean, rstd, shift,
-                              OP(factors_of)(a.gamma, c, a.span > 1, 1, copies[0]),
-                              OP(factors_of)(a.beta, c, a.span > 1, 0, copies[1]), a.streams);
+        for (fbp_size first = 0; first < a.groups; first += most) {
+            const fbp_size count = smaller(most, a.groups - first);
+            OP(moments)(count, n, (const real *)a.x + i * a.x_stride + first * n, a.centered, (real)a.epsilon, mean, rest, rstd);
+            for (fbp_size g = 0; g < count; g++) {
+                const fbp_size k = first + g;
+                const real *x = (const real *)a.x + i * a.x_stride + k * n;
+                real *y = (real *)a.y + i * a.y_stride + k * n;
+                if (a.mean) ((real *)a.mean)[i * a.groups + k] = mean[g];
+                ((real *)a.rstd)[i * a.groups + k] = rstd[g];
+                for (fbp_size at = 0, c = k * a.channels; at < n; at += run, c++)
+                    OP(scale_run)(run, x + at, y + at, mean[g], rstd[g], -rest[g] * rstd[g],
+                                  OP(factors_of)(a.gamma, c, a.span > 1, 1, copies[0]),
+                                  OP(factors_of)(a.beta, c, a.span > 1, 0, copies[1]), a.streams);
+            }
         }
 }
 
-// Sums over n neighbours of dy gamma and of dy gamma xhat, xhat = (x - mean) rstd + shift.
-FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, const vreal *m, OP(factors) gamma,
-                                      real *sum, real *dot) {
-    group sums = OP(group_of)(0), dots = sums;
+// Sums over n neighbours of x - mean, of dy gamma, and of their product.
+FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, real mean, OP(factors) gamma, real *sums) {
+    group rest = OP(group_of)(0), sum = rest, dot = rest;
     for (fbp_size j = 0; j < n; j += GROUP_LANES) {
-        const group v = OP(group_load)(x + j, n - j, m[0][0]), d = OP(group_load)(dy + j, n - j, 0);
+        const group v = OP(group_load)(x + j, n - j, mean), d = OP(group_load)(dy + j, n - j, 0);
         group scale;
         if (gamma.each)
             scale = OP(group_load)(gamma.first + j, n - j, 1);
         else
             scale = OP(group_of)(*gamma.first);
         EACH_PART {
-            const vreal g_dy = d.v[g] * scale.v[g];
-            sums.v[g] += g_dy;
-            dots.v[g] = vfma(g_dy, vfma(v.v[g] - m[0], m[1], m[2]), dots.v[g]);
+            const vreal g_dy = d.v[g] * scale.v[g], apart = v.v[g] - mean;
+            rest.v[g] += apart;
+            sum.v[g] += g_dy;
+            dot.v[g] = vfma(g_dy, apart, dot.v[g]);
         }
     }
-    *sum = OP(group_sum)(sums), *dot = OP(group_sum)(dots);
+    sums[0] += OP(group_sum)(rest), sums[1] += OP(group_sum)(sum), sums[2] += OP(group_sum)(dot);
 }
 
-// dx = a gamma dy + b (x - mean) + c, where abc are a, b, c.
-FBP_INLINE void OP(gradient_piece)(fbp_size j, fbp_size n, const real *x, const real *dy, real *dx, vreal mean,
-                                   const vreal *abc, OP(factors) gamma, fbp_size at) {
-    const vreal rest = vfma(abc[1], vload_upto(x + at + j, n) - mean, abc[2]);
-    vstore_upto(dx + j, vfma(abc[0] * OP(factor)(gamma, at + j, n), vload_upto(dy + at + j, n), rest), n);
+// What a group's gradient is made of: xhat = (x - mean) rstd + shift, dx = rstd gamma dy + b (x - mean) + c.
+typedef struct {
+    real mean, rstd, shift, b, c;
+} OP(group_factors);
+
+// The factors of a group of n elements, from its sums of x - mean, of dy gamma and of their product.
+FBP_INLINE OP(group_factors) OP(group_factors_of)(const fbp_norm *a, fbp_size at, fbp_size n, real mean, const real *sums) {
+    const real share = (real)1 / (real)n, rstd = ((const real *)a->rstd)[at], rest = a->centered ? sums[0] * share : 0;
+    const real dot = (sums[2] - rest * sums[1]) * rstd, slope = -rstd * (rstd * (dot * share));
+    return (OP(group_factors)){mean, rstd, -rest * rstd, slope, a->centered ? -rstd * (sums[1] * share) - slope * rest : 0};
 }
 
-FBP_INLINE void OP(gradient_run)(fbp_size n, const real *x, const real *dy, real *dx, vreal mean, const vreal *abc,
-                                 OP(factors) gamma, int streams) {
-    real piece[NORM_CHUNK];
-    const fbp_size step = streams ? NORM_CHUNK : n;
+// dx of `rows` rows of lanes [j, j + n) of a group, and, if they are wanted, their parts of dgamma and dbeta.
+FBP_INLINE void OP(gradient_piece)(fbp_size rows, fbp_size j, fbp_size n, const real *x, fbp_size x_stride, const real *dy,
+                                   fbp_size dy_stride, real *dx, fbp_size dx_stride, const OP(group_factors) *f,
+                                   OP(factors) gamma, real *dgamma, real *dbeta) {
+    const vreal scale = OP(factor)(gamma, j, n);
+    vreal by_gamma = {0}, by_beta = {0}, result[GRADIENT_ROWS] = {{0}};
+#pragma GCC unroll 4
+    for (fbp_size r = 0; r < rows; r++) {
+        const vreal apart = vload_upto(x + r * x_stride + j, n) - f[r].mean, d = vload_upto(dy + r * dy_stride + j, n);
+        by_gamma = vfma(d, vfma(apart, vset(f[r].rstd), vset(f[r].shift)), by_gamma), by_beta += d;
+        result[r] = vfma(vset(f[r].rstd) * scale, d, vfma(vset(f[r].b), apart, vset(f[r].c)));
+    }
+    if (dgamma) vstore_upto(dgamma + j, vload_upto(dgamma + j, n) + by_gamma, n);
+    if (dbeta) vstore_upto(dbeta + j, vload_upto(dbeta + j, n) + by_beta, n);
+#pragma GCC unroll 4
+    for (fbp_size r = 0; r < rows; r++) vstore_upto(dx + r * dx_stride, result[r], n);
+}
+
+// The same on n neighbours.
+FBP_INLINE void OP(gradient_run)(const fbp_norm *a, fbp_size rows, fbp_size n, const real *x, const real *dy, real *dx,
+                                 const OP(group_factors) *f, OP(factors) gamma, real *dgamma, real *dbeta) {
+    real pieces[GRADIENT_ROWS][NORM_CHUNK];
+    const fbp_size step = a->streams ? NORM_CHUNK : n, stride = a->streams ? NORM_CHUNK : a->y_stride;
     for (fbp_size at = 0; at < n; at += step) {
-        const fbp_size count = smaller(step, n - at), whole = count / LANES * LANES;
-        real *out = streams ? piece : dx;
-        for (fbp_size j = 0; j < whole; j += LANES) OP(gradient_piece)(j, LANES, x, dy, out, mean, abc, gamma, at);
-        if (whole < count) OP(gradient_piece)(whole, count - whole, x, dy, out, mean, abc, gamma, at);
-        if (streams) OP(stream)(count, piece, dx + at);
+        const fbp_size end = smaller(at + step, n);
+        real *out = a->streams ? pieces[0] : dx + at;
+        fbp_size j = at;
+        for (; rows == GRADIENT_ROWS && j + LANES <= end; j += LANES)
+            OP(gradient_piece)(GRADIENT_ROWS, j, LANES, x, a->x_stride, dy, a->dy_stride, out + j - at, stride, f, gamma,
+                               dgamma, dbeta);
+        for (; j < end; j += LANES)
+            OP(gradient_piece)(rows, j, smaller(LANES, end - j), x, a->x_stride, dy, a->dy_stride, out + j - at, stride, f,
+                               gamma, dgamma, dbeta);
+        for (fbp_size r = 0; a->streams && r < rows; r++) OP(stream)(end - at, pieces[r], dx + r * a->y_stride + at);
     }
 }
 
-// Adds a row's part to dgamma, dy xhat, and to dbeta, dy.
-FBP_INLINE void OP(add_parameters)(fbp_size n, const real *x, const real *dy, const vreal *m, real *dgamma,
-                                   real *dbeta) {
-    EACH_PIECE(j, lanes, n) {
-        const vreal xhat = vfma(vload_upto(x + j, lanes) - m[0], m[1], m[2]), d = vload_upto(dy + j, lanes);
-        vstore_upto(dgamma + j, vfma(d, xhat, vload_upto(dgamma + j, lanes)), lanes);
-        if (dbeta) vstore_upto(dbeta + j, d + vload_upto(dbeta + j, lanes), lanes);
-    }
-}
-
-// One group: dx, and its part of dgamma and dbeta.
-FBP_INLINE void OP(group_gradient)(const fbp_norm *a, fbp_size i, fbp_size k) {
+// Group k of `rows` rows from row i on, at most GRADIENT_ROWS: dx, and its part of dgamma and dbeta.
+FBP_INLINE void OP(group_gradient)(const fbp_norm *a, fbp_size i, fbp_size rows, fbp_size k) {
     const fbp_size n = a->channels * a->span, first = k * a->channels, run = a->span == 1 ? n : a->span;
     const real *x = (const real *)a->x + i * a->x_stride + k * n, *dy = (const real *)a->dy + i * a->dy_stride + k * n;
-    real *dx = (real *)a->y + i * a->y_stride + k * n, copies[LANES], one[LANES];
+    real *dx = (real *)a->y + i * a->y_stride + k * n, copies[LANES];
     real *dgamma = a->dgamma ? (real *)a->dgamma + first : NULL, *dbeta = a->dbeta ? (real *)a->dbeta + first : NULL;
-    const real share = (real)1 / (real)n, rstd = ((const real *)a->rstd)[i * a->groups + k];
-    const real mean = a->centered ? ((const real *)a->mean)[i * a->groups + k] : 0;
-    const real rest = a->centered ? OP(sum_of)(OP(add_plain), n, x, mean) * share : 0;
-    const vreal m[3] = {vset(mean), vset(rstd), vset(-rest * rstd)};
-    real sum = 0, dot = 0;
-    if (a->span == 1) {
-        OP(gradient_run_sums)(n, x, dy, m, OP(factors_of)(a->gamma, first, 0, 1, copies), &sum, &dot);
-        if (dgamma) OP(add_parameters)(n, x, dy, m, dgamma, dbeta);
-    } else {
-        const OP(factors) ones = OP(factors_of)(NULL, 0, 1, 1, one);
-        for (fbp_size c = 0, at = 0; c < a->channels; c++, at += run) {
-            const real gamma = a->gamma ? ((const real *)a->gamma)[first + c] : 1;
-            real sum_c, dot_c;
-            OP(gradient_run_sums)(run, x + at, dy + at, m, ones, &sum_c, &dot_c);
-            sum += gamma * sum_c, dot += gamma * dot_c;
-            if (dgamma) dgamma[c] += dot_c;
-            if (dbeta) dbeta[c] += sum_c;
+    OP(group_factors) f[GRADIENT_ROWS];
+    for (fbp_size r = 0; r < rows; r++) {
+        const fbp_size at = (i + r) * a->groups + k;
+        const real mean = a->centered ? ((const real *)a->mean)[at] : 0, *x_r = x + r * a->x_stride, *dy_r = dy + r * a->dy_stride;
+        real sums[3] = {0}, apart[3];
+        for (fbp_size c = first, j = 0; j < n; c++, j += run)
+            OP(gradient_run_sums)(run, x_r + j, dy_r + j, mean, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies), sums);
+        f[r] = OP(group_factors_of)(a, at, n, mean, sums);
+        // a channel of several elements has one dgamma and one dbeta
+        for (fbp_size c = 0; a->span > 1 && dgamma && c < a->channels; c++) {
+            apart[0] = apart[1] = apart[2] = 0;
+            OP(gradient_run_sums)(run, x_r + c * run, dy_r + c * run, mean, OP(factors_of)(NULL, 0, 1, 1, copies), apart);
+            dgamma[c] += apart[2] * f[r].rstd + apart[1] * f[r].shift;
+            if (dbeta) dbeta[c] += apart[1];
         }
     }
-    const real slope = -rstd * (rstd * (dot * share));
-    const real shift = a->centered ? -rstd * (sum * share) - slope * rest : 0;
-    const vreal abc[3] = {m[1], vset(slope), vset(shift)};
-    for (fbp_size at = 0, c = first; at < n; at += run, c++)
-        OP(gradient_run)(run, x + at, dy + at, dx + at, m[0], abc, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies),
-                         a->streams);
+    for (fbp_size c = first, j = 0; j < n; c++, j += run)
+        OP(gradient_run)(a, rows, run, x + j, dy + j, dx + j, f, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies),
+                         a->span > 1 ? NULL : dgamma, a->span > 1 ? NULL : dbeta);
 }
 
 // dgamma and dbeta are sums over these rows alone.
@@ -398,6 +446,6 @@ static void OP(group_norm_backward)(const fbp_norm *args) {
         if (a.dgamma) ((real *)a.dgamma)[c] = 0;
         if (a.dbeta) ((real *)a.dbeta)[c] = 0;
     }
-    for (fbp_size i = 0; i < a.rows; i++)
-        for (fbp_size k = 0; k < a.groups; k++) OP(group_gradient)(&a, i, k);
+    for (fbp_size i = 0; i < a.rows; i += GRADIENT_ROWS)
+        for (fbp_size k = 0; k < a.groups; k++) OP(group_gradient)(&a, i, smaller(GRADIENT_ROWS, a.rows - i), k);
 }

@@ -97,15 +97,16 @@ FBP_INLINE real OP(group_max)(group a) {
     return x[0];
 }
 
-// out[j] = (out[j] +) x[0, j] + x[1, j] + ... over `rows` rows, at most SUM_ROWS: for a constant number it stays in registers.
+// out[j] = (out[j] +) x[0, j] + x[1, j] + ... over `rows` rows, at most SUM_ROWS: for a constant number it stays in
+// registers.
 FBP_INLINE void OP(add_rows)(const real *x, fbp_size stride, fbp_size rows, int first, real *out) {
     vreal acc = first ? (vreal){0} : vload(out);
     for (fbp_size r = 0; r < rows; r++) acc += vload(x + r * stride);
     vstore(out, acc);
 }
 
-// out[j] = x[0, j] + x[1, j] + ..., one chain a column. Rows are read side by side from left to right: down a column the
-// lines of a wide matrix fall into the same few places of the cache.
+// out[j] = x[0, j] + x[1, j] + ..., one chain a column. Rows are read side by side from left to right: down a column
+// the lines of a wide matrix fall into the same few places of the cache.
 static void OP(column_sum)(fbp_size rows, fbp_size cols, const void *source, fbp_size stride, void *out) {
     const fbp_size whole = cols / LANES * LANES;
     const vtail tail = vtail_of(cols - whole);

@@ -5,8 +5,9 @@
 // rate = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)  (Kingma & Ba 2015, section 2, last paragraph).
 // Adding a rule is one row in FBP_UPDATES (fbp_families.h), with its number of state arrays, and its function here.
 //
-// Options (penalties, clipping, weight decay) are a stage before the rule. It is compiled as a copy of its own, so that
-// an update without options does not pay for them. AdamW is Adam with one of them in the rule itself, which is faster.
+// Options (penalties, clipping, weight decay) are a stage before the rule, the moving average of the weight one behind it.
+// They are compiled as a copy of their own, so that an update without options does not pay for them. AdamW is Adam with
+// one of them in the rule itself, which is faster.
 
 #ifndef FBP_UPDATE_ONCE
 #define FBP_UPDATE_ONCE
@@ -16,8 +17,8 @@ enum { NO_OPTIONS, OF_GRADIENT = 1, OF_WEIGHT = 2 };
 #endif
 
 typedef struct {
-    vreal rate, gradient_rate, correction, shrink, momentum, decay, one_minus_momentum, one_minus_decay, epsilon, l1,
-        l2, clip;
+    vreal rate, gradient_rate, correction, shrink, scale, keep, one_minus_keep, overwrite, momentum, decay,
+        one_minus_momentum, one_minus_decay, epsilon, l1, l2, clip;
 } hyper;
 
 // New weight of an element; its state is changed in place.
@@ -84,8 +85,8 @@ FBP_INLINE vreal OP(adadelta_step)(vreal w, vreal g, vreal *state, const hyper *
     return vfma(-h->rate, step, w);
 }
 
-// Tieleman & Hinton 2012; centered: Graves 2013, equations 38 to 41. State: the average of squares, that of the gradient
-// if `centered`, the velocity if there is `momentum`. A variance that rounding puts below 0 is 0.
+// Tieleman & Hinton 2012; centered: Graves 2013, equations 38 to 41. State: the average of squares, that of the
+// gradient if `centered`, the velocity if there is `momentum`. A variance that rounding puts below 0 is 0.
 FBP_INLINE vreal OP(rmsprop_any)(vreal w, vreal g, vreal *state, const hyper *h, const int centered,
                                  const int momentum) {
     state[0] = vfma(h->one_minus_decay, g * g, h->decay * state[0]);
@@ -120,10 +121,12 @@ FBP_INLINE vreal OP(lion_step)(vreal w, vreal g, vreal *state, const hyper *h) {
     return vfma(-h->rate, direction, w);
 }
 
-// The rule, after the options if there are any: penalties added to the gradient, the gradient cut (NaN stays NaN), the
-// weight shrunk (Loshchilov & Hutter 2019). An option that is off leaves infinite weights alone, hence the selects.
+// The rule, after the options if there are any: the gradient scaled, penalties added to it, the gradient cut (NaN stays
+// NaN), the weight shrunk (Loshchilov & Hutter 2019). An option that is off leaves infinite weights alone, hence the
+// selects.
 FBP_INLINE vreal OP(step_with)(step_rule *rule, const int options, vreal w, vreal g, vreal *state, const hyper *h) {
     if (options & OF_GRADIENT) {
+        g = h->scale * g;
         g = vselect(h->l2 != 0, vfma(h->l2, w, g), g);
         g = vselect(h->l1 != 0, vfma(h->l1, OP(sign)(w), g), g);
         g = vmin(h->clip, vmax(-h->clip, g));
@@ -132,13 +135,23 @@ FBP_INLINE vreal OP(step_with)(step_rule *rule, const int options, vreal w, vrea
     return rule(w, g, state, h);
 }
 
+// Moves the average of a weight, and gives what the weight becomes (Polyak & Juditsky 1992).
+FBP_INLINE vreal OP(average_step)(vreal w, vreal *average, const hyper *h) {
+    *average = vfma(h->one_minus_keep, w, h->keep * *average);
+    return vselect(h->overwrite != 0, *average, w);
+}
+
 // Applies a constant rule with a constant number of state arrays, with or without options, to a block.
 FBP_INLINE void OP(apply_rule)(step_rule *rule, const int states, const int options, const fbp_update *u, fbp_size i,
                                fbp_size j, fbp_size rows, fbp_size cols, const real *src, fbp_size src_stride) {
-    const hyper h = {.rate = vset((real)u->rate),
-                     .gradient_rate = vset((real)u->gradient_rate),
+    const hyper h = {.rate = vset((real)(u->multiplier * u->rate)),
+                     .gradient_rate = vset((real)(u->multiplier * u->gradient_rate)),
                      .correction = vset((real)u->correction),
-                     .shrink = vset((real)u->shrink),
+                     .shrink = vset((real)(u->multiplier * u->shrink)),
+                     .scale = vset((real)u->scale),
+                     .keep = vset((real)u->keep),
+                     .one_minus_keep = vset((real)(1 - u->keep)),
+                     .overwrite = vset((real)u->overwrite),
                      .momentum = vset((real)u->momentum),
                      .decay = vset((real)u->decay),
                      .one_minus_momentum = vset((real)(1 - u->momentum)),
@@ -153,23 +166,36 @@ FBP_INLINE void OP(apply_rule)(step_rule *rule, const int states, const int opti
         const fbp_size at = (i + r) * u->stride + j;
         const real *g = src + r * src_stride;
         real *w = (real *)u->weight + at, *state[3] = {0};
-        vreal s[3];
+        real *average = options && u->average ? (real *)u->average + at : NULL;
+        vreal s[3], mean;
         for (int k = 0; k < states; k++) state[k] = (real *)u->state[k] + at;
         for (fbp_size q = 0; q < whole; q += LANES) {
             for (int k = 0; k < states; k++) s[k] = vload(state[k] + q);
-            vstore(w + q, OP(step_with)(rule, options, vload(w + q), vload(g + q), s, &h));
+            vreal w_new = OP(step_with)(rule, options, vload(w + q), vload(g + q), s, &h);
             for (int k = 0; k < states; k++) vstore(state[k] + q, s[k]);
+            if (average) {
+                mean = vload(average + q);
+                w_new = OP(average_step)(w_new, &mean, &h);
+                vstore(average + q, mean);
+            }
+            vstore(w + q, w_new);
         }
         if (whole == cols) continue;
         const vreal w_tail = vload_tail(w + whole, tail), g_tail = vload_tail(g + whole, tail);
         for (int k = 0; k < states; k++) s[k] = vload_tail(state[k] + whole, tail);
-        vstore_tail(w + whole, OP(step_with)(rule, options, w_tail, g_tail, s, &h), tail);
+        vreal w_new = OP(step_with)(rule, options, w_tail, g_tail, s, &h);
         for (int k = 0; k < states; k++) vstore_tail(state[k] + whole, s[k], tail);
+        if (average) {
+            mean = vload_tail(average + whole, tail);
+            w_new = OP(average_step)(w_new, &mean, &h);
+            vstore_tail(average + whole, mean, tail);
+        }
+        vstore_tail(w + whole, w_new, tail);
     }
 }
 
-// Not inlined, so that the copy without options is all that lies between two steps of a training. AdamW shrinks the weight
-// anyway.
+// Not inlined, so that the copy without options is all that lies between two steps of a training. AdamW shrinks the
+// weight anyway.
 static __attribute__((noinline)) void OP(update_with_options)(const fbp_update *u, fbp_size i, fbp_size j,
                                                               fbp_size rows, fbp_size cols, const real *src,
                                                               fbp_size src_stride) {
@@ -208,9 +234,11 @@ static void OP(update_prefetch)(const void *arguments, fbp_size i, fbp_size j, f
                                 const void *src, fbp_size src_stride, void *dst, fbp_size dst_stride) {
     (void)src, (void)src_stride, (void)dst, (void)dst_stride;
     const fbp_update *u = arguments;
-    const real *const arrays[4] = {u->weight, u->state[0], u->state[1], u->state[2]};
-    for (int k = 0; k < 4 && arrays[k]; k++)
+    const real *const arrays[5] = {u->weight, u->state[0], u->state[1], u->state[2], u->average};
+    for (int k = 0; k < 5; k++) {
+        if (!arrays[k]) continue;
         for (fbp_size r = 0; r < rows; r++)
             for (fbp_size q = 0; q < cols; q += GROUP_LANES)
                 __builtin_prefetch(arrays[k] + (i + r) * u->stride + j + q, 1, 3);
+    }
 }

@@ -1,5 +1,5 @@
-// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, penalties,
-// and the sums of squares and of absolute values.
+// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, penalties, the sums of
+// squares and of absolute values; and the copy past the caches.
 //
 // Adding a member is a row in FBP_VECTORS (fbp_families.h) and its function here.
 
@@ -48,24 +48,20 @@ static void OP(vector_map)(const void *arguments, fbp_size i, fbp_size j, fbp_si
     }
 }
 
-// f(x[0]) + ... + f(x[n - 1]) in double, f the square or the absolute value, as sixteen interleaved chains folded at the
-// end. Product and sum are rounded one after the other on every ISA. Chains are kept in vectors of doubles, for either
-// real type.
+// f(x[0]) + ... + f(x[n - 1]) in double, f the square or the absolute value, as 32 interleaved chains folded at the end.
+// Product and sum are rounded one after the other on every ISA. Chains are kept in vectors of doubles, for either real
+// type.
 FBP_INLINE double OP(sum_in_double)(fbp_size n, const void *source, const int squares) {
-    enum { CHAINS = 16, WIDE = FBP_VECTOR_BYTES / sizeof(double), VECTORS = CHAINS / WIDE };
-    typedef double doubles __attribute__((vector_size(FBP_VECTOR_BYTES)));
     typedef int64_t longs __attribute__((vector_size(FBP_VECTOR_BYTES)));
-    typedef real reals __attribute__((vector_size(WIDE * sizeof(real))));
+    enum { CHAINS = 32, VECTORS = CHAINS / WIDE_LANES };
     const real *x = source;
-    doubles sum[VECTORS] = {{0}};
+    vdouble sum[VECTORS] = {{0}};
     fbp_size i = 0;
     for (; i + CHAINS <= n; i += CHAINS) {
 #pragma GCC unroll 16
         for (int v = 0; v < VECTORS; v++) {
-            reals part;
-            memcpy(&part, x + i + v * WIDE, sizeof part);
-            const doubles d = __builtin_convertvector(part, doubles);
-            sum[v] += squares ? d * d : (doubles)((longs)d & INT64_MAX);
+            const vdouble d = vload_wide(x + i + v * WIDE_LANES);
+            sum[v] += squares ? d * d : (vdouble)((longs)d & INT64_MAX);
         }
     }
     double chain[CHAINS];
@@ -81,5 +77,15 @@ FBP_INLINE double OP(sum_in_double)(fbp_size n, const void *source, const int sq
 
 static double OP(sum_of_squares)(fbp_size n, const void *x) { return OP(sum_in_double)(n, x, 1); }
 static double OP(sum_of_absolutes)(fbp_size n, const void *x) { return OP(sum_in_double)(n, x, 0); }
+// out = x, past the caches: for results larger than they are, which nobody will find there anyway.
+static void OP(stream)(fbp_size n, const void *x, void *out) {
+    const real *from = x;
+    real *to = out;
+    fbp_size i = 0;
+    for (; i < n && (uintptr_t)(to + i) % FBP_VECTOR_BYTES; i++) to[i] = from[i];
+    for (; i + LANES <= n; i += LANES) vstream(to + i, vload(from + i));
+    for (; i < n; i++) to[i] = from[i];
+    stream_end();
+}
 
 #undef vector_rule

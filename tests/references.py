@@ -12,7 +12,7 @@ import numpy as np
 import references_norm
 
 import fastbp as fb
-from fastbp._core import _dense, _program, _rows
+from fastbp._core import _dense, _losses, _program, _rows
 
 EPSILON = 1e-7  # of the cross-entropies of probabilities
 
@@ -263,7 +263,7 @@ def changed(function: Callable[..., Any], **options: Any) -> Callable[..., tuple
 def loss_op(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
     def run(outputs: Any, p: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
         value, gradient = outputs(p.shape[:1]), outputs(p.shape)
-        _program.run_op(_rows.Loss(kind, p, target, value, gradient, mean=False), len(p), 1.0)
+        _program.run_op(_losses.Loss(kind, p, target, value, gradient, mean=False), len(p), 1.0)
         return value, gradient
 
     return run
@@ -272,7 +272,7 @@ def loss_op(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
 def metric_op(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
     def run(outputs: Any, p: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, ...]:
         value = outputs(p.shape[:1])
-        _program.run_op(_rows.Metric(kind, p, target, value), len(p), 1.0)
+        _program.run_op(_losses.Metric(kind, p, target, value), len(p), 1.0)
         return (value,)
 
     return run
@@ -372,7 +372,7 @@ def gather_op(by_rows: bool) -> Callable[..., tuple[np.ndarray, ...]]:
 
 def total_op(outputs: Any, x: np.ndarray) -> tuple[np.ndarray, ...]:
     total = np.ones(1)
-    _program.run_op(_rows.Accumulate(np.ascontiguousarray(x[:, 0]), total), len(x), 1.0)
+    _program.run_op(_losses.Accumulate(np.ascontiguousarray(x[:, 0]), total), len(x), 1.0)
     return (total,)
 
 

@@ -26,6 +26,7 @@ from references import (
 )
 
 import fastbp as fb
+from fastbp._core import _dense, _program, _vectors
 
 # ---- rules, with the constants of references.py: new weight, then new state
 
@@ -240,12 +241,59 @@ def gather_into(outputs: Any, x: np.ndarray, order: np.ndarray, *constants: np.n
     return (fb.ops.gather_rows(x, order, *constants, out=outputs((len(order), x.shape[1]))),)
 
 
+def updated_with_average(overwrite: float) -> Callable[..., tuple[np.ndarray, ...]]:
+    """A step of SGD on a gradient with a limit to its norm, half the learning rate, and an average of the weight."""
+
+    def run(outputs: Any, w: np.ndarray, g: np.ndarray, average: np.ndarray) -> tuple[np.ndarray, ...]:
+        place, mean, partial = outputs.copy(w), outputs.copy(average), np.zeros(_vectors.blocks(g.size))
+        rule = _dense.Rule("sgd", place, [], multiplier=0.5, average=mean)
+        g = np.ascontiguousarray(g)
+        squares = _vectors.SumOfSquares((g,), partial)
+        update = _dense.ApplyUpdate(g, rule, partial, 2.5)
+        numbers = np.array([[RATE, 0, 0, 0, 0, 0, 0.75, overwrite]])
+        _program.Program([(1, 2, [squares]), (1, 2, [update])], 1).run(0, 1, numbers)
+        return place, mean
+
+    return run
+
+
+def with_average(overwrite: float) -> Callable[..., tuple[np.ndarray, ...]]:
+    def reference(w: np.ndarray, g: np.ndarray, average: np.ndarray) -> tuple[np.ndarray, ...]:
+        w = w - 0.5 * RATE * clipped_by_norm(g)[0]
+        average = 0.75 * average + 0.25 * w
+        return (average if overwrite else w), average
+
+    return reference
+
+
+def mean_of_three(outputs: Any, *gradients: np.ndarray) -> tuple[np.ndarray, ...]:
+    mean = outputs.copy(gradients[1])  # is forgotten where a sum starts
+    numbers = np.zeros((1, 8))
+    for number, gradient in enumerate(gradients):
+        numbers[0, 4] = number > 0
+        _program.Program([(1, 2, [_vectors.MeanGradient(np.ascontiguousarray(gradient), mean, 3)])], 1).run(
+            0, 1, numbers
+        )
+    return (mean,)
+
+
+def three(draw: Draw, *size: int) -> tuple[np.ndarray, ...]:
+    return tuple(draw.normal(*size) for _ in range(3))
+
+
 BIG_SIZES = [*ROW_SIZES, (131, 513)]  # more than three blocks of a sum of squares
 ROWS |= {
     "clip_by_value": Row(one, into(fb.ops.clip_by_value, -0.5, 0.75), lambda g: (np.clip(g, -0.5, 0.75),), ROW_SIZES),
     "clip_by_norm": Row(one, into(fb.ops.clip_by_norm, 2.5), clipped_by_norm, BIG_SIZES),
     "global_norm": Row(pair, global_norm_of, lambda *g: norm_and_clipped(*g)[:1], BIG_SIZES),
     "clip_by_global_norm": Row(pair, clip_together, norm_and_clipped, BIG_SIZES),
+    **{
+        f"update with average, {overwrite}": Row(
+            three, updated_with_average(overwrite), with_average(overwrite), BIG_SIZES, contiguous_rows=True
+        )
+        for overwrite in (0, 1)
+    },
+    "mean_gradient": Row(three, mean_of_three, lambda *g: (np.mean(g, axis=0),), BIG_SIZES, contiguous_rows=True),
     "ema": Row(pair, averaged, lambda average, x: (0.875 * average + 0.125 * x,), ROW_SIZES),
     "gather_rows, columns": Row(
         columns_and_order, gather_into, lambda x, order, scale, shift: (scale * x[order] + shift,), ROW_SIZES

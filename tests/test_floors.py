@@ -15,19 +15,21 @@ PACKAGE = ROOT / "src" / "fastbp"
 # files that it gathers. A new file gets its place here.
 ORDER = {
     1: """_core._kernels _core._team _core._ops _core._dense _core._embedding _core._penalty _core._python
-        _core._rows _core._columns _core._norm _core._vectors
-        _core._memory _core._program _core.__init__""",
-    2: """_version config random utils
+        _core._rows _core._losses _core._columns _core._norm _core._vectors _core._memory _core._program
+        _core.__init__""",
+    2: """_version config random registry utils
         ops.edge ops.target ops.activation ops.activation_backward ops.softmax ops.prelu ops.elementary ops.reduce
-        ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.update ops.__init__
-        activations constraints initializers regularizers losses metrics optimizers
+        ops.clip ops.dense ops.dropout ops.gather ops.loss ops.cross_entropy ops.metric ops.norm ops.batch_norm
+        ops.update ops.__init__
+        activations constraints initializers regularizers losses metrics schedules
+        optimizers.base optimizers.sgd optimizers.adam optimizers.adaptive optimizers.__init__
         layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.merge
         layers.embedding layers.rescaling layers.reshape layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.user compiler.schedule compiler.listing
         compiler.profile compiler.__init__ graph summary network tables data streams compiled
         callbacks.base callbacks.monitor callbacks.history callbacks.progress callbacks.stopping callbacks.rates
         callbacks.checkpoint callbacks.logging callbacks.gradient_flow callbacks.__init__
-        sources trainer model sequential models testing _config_report __init__""",
+        sources trainer checkpoint model sequential models testing _config_report __init__""",
     4: """datasets._idx datasets.digits datasets.mnist datasets.moons datasets.__init__ datasets.files datasets.task
         plots cli __main__""",
 }

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from references import BACKWARD, FORWARD, LOSSES, ROWS, Draw
 
 import fastbp as fb
-from fastbp._core import _kernels, _program, _rows
+from fastbp._core import _kernels, _losses, _program, _rows
 
 DTYPES = ("float32", "float64")
 LAYOUTS = ("C", "Fortran", "strided", "padded rows", "reversed", "read-only")
@@ -269,7 +269,7 @@ def test_reductions_keep_nan_in_its_column_and_updates_in_its_element(dtype):
 
 def test_categorical_accuracy_takes_the_first_of_equal_columns_as_argmax_does():
     p, value = np.array([[1.0, 1.0, 0.0], [0.0, np.nan, 5.0], [0.0, 2.0, 2.0]]), np.empty(3)
-    _program.run_op(_rows.Metric("categorical_accuracy", p, p.argmax(axis=1).astype(np.int32), value), 3, 1.0)
+    _program.run_op(_losses.Metric("categorical_accuracy", p, p.argmax(axis=1).astype(np.int32), value), 3, 1.0)
     np.testing.assert_array_equal(value, 1)
 
 
@@ -361,17 +361,17 @@ ONES = np.ones((3, 4))
         (lambda: fb.ops.matmul(ONES, ONES), ValueError, r"expected b with shape \(4, columns\), got \(3, 4\)"),
         (lambda: fb.ops.matmul(ONES, ONES.T.astype("f4")), TypeError, "expected b of dtype float64"),
         (lambda: fb.ops.dense(ONES, ONES.T, ONES[0]), ValueError, r"expected b with shape \(3,\), got \(4,\)"),
-        (lambda: fb.ops.dense(ONES, ONES.T, None, "rellu"), ValueError, "expected activation as one of"),
+        (lambda: fb.ops.dense(ONES, ONES.T, None, "rellu"), ValueError, "unknown activation 'rellu': did you mean"),
         (lambda: fb.ops.softmax_cross_entropy(ONES, [0, 1, 4]), ValueError, "labels from 0 to 3, got 0 to 4"),
         (lambda: fb.ops.softmax_cross_entropy(ONES, [0, -1, 2]), ValueError, "labels from 0 to 3, got -1 to 2"),
         (lambda: fb.ops.softmax_cross_entropy(ONES, [0, 1]), ValueError, r"expected target with shape \(3,\)"),
         (lambda: fb.ops.gather_rows(ONES, [3]), IndexError, "index from 0 to 2, got 3 to 3"),
         (lambda: fb.ops.gather_rows(ONES, [-1]), IndexError, "index from 0 to 2, got -1 to -1"),
-        (lambda: fb.ops.gather_rows(ONES, [0.5]), TypeError, "index as a vector of integers"),
-        (lambda: fb.ops.sgd(ONES.copy(), ONES, np.nan), ValueError, "rate to be finite, got nan"),
-        (lambda: fb.ops.adam(*(ONES.copy() for _ in range(4)), 0), ValueError, "step of at least 1, got 0"),
-        (lambda: fb.ops.adam(*(ONES.copy() for _ in range(4)), 1, beta_1=1), ValueError, "beta_1 from 0 to below 1"),
-        (lambda: fb.ops.adam(*(ONES.copy() for _ in range(4)), 1, beta_2=2), ValueError, "beta_2 from 0 to below 1"),
+        (lambda: fb.ops.gather_rows(ONES, [0.5]), TypeError, "index as integers, got dtype float64"),
+        (lambda: fb.ops.sgd(ONES.copy(), ONES, np.nan), ValueError, "learning_rate as a finite number .*got nan"),
+        (lambda: fb.ops.adam(*(ONES.copy() for _ in range(4)), 0), ValueError, "step as a whole number .*got 0"),
+        (lambda: fb.ops.adam(*(ONES.copy() for _ in range(4)), 1, beta_1=1), ValueError, "beta_1 as a finite number"),
+        (lambda: fb.ops.adam(*(ONES.copy() for _ in range(4)), 1, beta_2=2), ValueError, "beta_2 as a finite number"),
     ],
 )
 def test_bad_input_of_ops_is_refused_with_what_was_expected(call, error, says):

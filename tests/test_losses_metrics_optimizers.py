@@ -109,8 +109,8 @@ def test_metrics_that_take_other_targets_than_the_loss_are_refused():
         (lambda: optimizers.get("adm"), "unknown optimizer 'adm': did you mean 'adam'"),
         (lambda: optimizers.Adam(float("nan")), "learning_rate as a finite number .*got nan"),
         (lambda: optimizers.SGD(-0.1), "learning_rate as a finite number .*got -0.1"),
-        (lambda: optimizers.SGD("0.1"), "learning_rate as a finite number .*got '0.1'"),
-        (lambda: optimizers.SGD(None), "learning_rate as a finite number .*got None"),
+        (lambda: optimizers.SGD("0.1"), "learning_rate as a number, got '0.1'"),
+        (lambda: optimizers.SGD(None), "learning_rate as a number, got None"),
         (lambda: optimizers.SGD(float("inf")), "learning_rate as a finite number"),
         (lambda: optimizers.SGD(0.1, momentum=1.1), r"momentum as a finite number in \[0, 1\], got 1.1"),
         (lambda: optimizers.SGD(0.1, nesterov=1), "nesterov as True or False"),
@@ -124,7 +124,7 @@ def test_metrics_that_take_other_targets_than_the_loss_are_refused():
     ],
 )
 def test_wrong_options_are_refused_with_expected_and_received(make, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         make()
 
 

@@ -260,6 +260,16 @@ def test_arrays_of_jax_work_without_a_copy():
     subprocess.run([sys.executable, "-c", JAX], env=environment, check=True, timeout=120)
 
 
+def test_rows_and_ones_are_of_the_type_of_an_out_of_another_library():
+    torch = pytest.importorskip("torch")
+    for dtype in (torch.float32, torch.float64):
+        out = torch.empty(2, 3, dtype=dtype)
+        assert fb.ops.gather_rows(np.arange(12, dtype="u1").reshape(4, 3), [3, 0], 0.5, out=out) is out
+        assert out.tolist() == [[4.5, 5, 5.5], [0, 0.5, 1]]
+        assert fb.ops.one_hot([2, 0], 3, out=out) is out
+        assert out.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
 def test_arrays_of_another_byte_order_are_taken_together_with_others():
     x = Draw(0).normal(5, 7).astype("float32")
     swapped = x.astype(x.dtype.newbyteorder())
@@ -310,6 +320,109 @@ def test_dense_backward_refuses_one_of_three_before_it_writes_another():
         assert not dw.any()
 
 
+# ---- scalars and names
+
+X, VECTOR = np.linspace(0.1, 0.9, 12).reshape(3, 4), np.linspace(0.1, 0.9, 4)
+# A call of each function with scalars, as a function of all its scalars by name.
+WITH_SCALARS = {
+    "sgd": ("learning_rate", "l1", "l2", "clip_value", "weight_decay"),
+    "momentum": ("learning_rate", "momentum"),
+    **dict.fromkeys(("adam", "adamw", "amsgrad", "nadam"), ("step", "learning_rate", "beta_1", "beta_2", "epsilon")),
+    "adagrad": ("learning_rate", "epsilon"),
+    "adadelta": ("learning_rate", "rho", "epsilon"),
+    "rmsprop": ("learning_rate", "rho", "momentum", "epsilon"),
+    "lion": ("learning_rate", "beta_1", "beta_2"),
+    **dict.fromkeys(("dropout", "dropout_backward", "alpha_dropout"), ("rate", "seed", "offset")),
+    "random_bits": ("n", "seed", "offset"),
+    **dict.fromkeys(("softmax", "softmax_backward", "log_softmax", "logsumexp", "argmax"), ("axis",)),
+    **dict.fromkeys(("dense", "dense_backward"), ("sample_axis",)),
+    "leaky_relu": ("negative_slope",),
+    **dict.fromkeys(("elu", "elu_backward", "celu"), ("alpha",)),
+    **dict.fromkeys(("layer_norm", "rms_norm", "gaussian_nll"), ("epsilon",)),
+    "batch_norm": ("epsilon", "momentum"),
+    "group_norm": ("groups", "epsilon"),
+    "huber": ("delta",),
+    "quantile": ("q",),
+    "softmax_cross_entropy": ("label_smoothing", "ignore_index"),
+    "sigmoid_binary_cross_entropy": ("label_smoothing", "pos_weight"),
+    "clip_by_value": ("low", "high"),
+    **dict.fromkeys(("clip_by_norm", "clip_by_global_norm"), ("max_norm",)),
+    "ema": ("decay",),
+    "one_hot": ("classes",),
+    "confusion_counts": ("classes",),
+    "top_k_accuracy": ("k",),
+    "accuracy": ("threshold",),
+}
+OPTIONAL = ("clip_value", "ignore_index")  # None stands for none
+WRONG = ["a", [0.5, 0.5], np.ones(2), 1j, {}, True, None]
+
+
+@pytest.mark.parametrize(("name", "argument"), [(name, a) for name, names in WITH_SCALARS.items() for a in names])
+def test_a_scalar_of_a_wrong_type_is_a_type_error_that_names_the_argument(name, argument):
+    arrays = arguments_of(name) if name != "accuracy" else [VECTOR, VECTOR > 0.5]
+    if name == "softmax_cross_entropy":
+        arrays = [X, np.array([0, 1, 2])]
+    if argument in ("n", "max_norm") and name != "clip_by_norm":
+        arrays = arrays[:-1]  # it is the last of them
+    keywords = KEYWORDS.get(name, {})
+    for wrong in WRONG[: -1 if argument in OPTIONAL else None]:
+        with pytest.raises(TypeError, match=f"expected {argument} as a (whole )?number, got"):
+            getattr(fb.ops, name)(*arrays, **{**keywords, argument: wrong})
+
+
+@pytest.mark.parametrize("axis", [None, "x", 0.5, (0, 1)])
+def test_an_axis_is_a_whole_number(axis):
+    with pytest.raises(TypeError, match="expected axis as a whole number, got"):
+        fb.ops.softmax(X, axis=axis)
+
+
+def test_a_name_that_is_unknown_is_answered_by_the_nearest_or_that_of_this_library():
+    for name, meant in (
+        ("swish", "silu"),
+        ("mse", "mean_squared_error"),
+        ("layernorm", "layer_norm"),
+        ("rellu", "relu"),
+    ):
+        with pytest.raises(AttributeError, match=f"no function {name!r}: did you mean {meant!r}"):
+            getattr(fb.ops, name)
+    with pytest.raises(ValueError, match="unknown activation 'swish': did you mean 'silu'"):
+        fb.ops.dense(X, X.T, None, "swish")
+    with pytest.raises(TypeError, match="expected activation as a name, got None"):
+        fb.ops.dense(X, X.T, None, None)
+    with pytest.raises(ValueError, match="unknown optimizer 'amsgrad': did you mean 'adam'"):
+        fb.optimizers.get("amsgrad")
+    assert not hasattr(fb.ops, "no_such_thing")
+
+
+def test_the_help_of_ops_speaks_to_its_users():
+    assert fb.ops.__doc__.startswith("The kernels of fastbp as functions")
+
+
+# ---- masks
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda a: fb.ops.relu(a),
+        lambda a: fb.ops.relu(np.ones((3, 4)), out=a),
+        lambda a: fb.ops.sgd(a, np.ones((3, 4))),
+        lambda a: fb.ops.sgd(np.ones((3, 4)), a),
+        lambda a: fb.ops.ema(a, np.ones((3, 4)), 0.5),
+        lambda a: fb.ops.clip_by_global_norm([a], 1.0),
+        lambda a: fb.ops.softmax_cross_entropy(np.ones((3, 4)), a),
+        lambda a: fb.ops.softmax_cross_entropy(np.ones((12, 4)), np.zeros(12, int), sample_weight=a.reshape(-1)),
+        lambda a: fb.ops.softmax_cross_entropy(np.ones((12, 4)), a.astype(int).reshape(-1)),
+        lambda a: fb.ops.gather_rows(a, [0]),
+        lambda a: fb.ops.gather_rows(np.ones((3, 4)), a.astype(int)[0]),
+        lambda a: fb.ops.one_hot(a.astype(int)[0], 3),
+    ],
+)
+def test_a_masked_array_is_refused_since_its_mask_would_be_lost(call):
+    with pytest.raises(TypeError, match="masked"):
+        call(np.ma.masked_less(np.ones((3, 4)), 0))
+
+
 # ---- what a trial found
 
 
@@ -329,7 +442,7 @@ def test_gradients_from_a_generator_are_clipped_too():
     ],
 )
 def test_a_flag_is_true_or_false(call):
-    with pytest.raises(ValueError, match="as True or False, got"):
+    with pytest.raises(TypeError, match="as True or False, got"):
         call(np.ones((3, 2)))
 
 

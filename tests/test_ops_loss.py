@@ -2,6 +2,8 @@
 
 import importlib.util
 import inspect
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from references import LOSSES, ROWS, Draw
 from references_loss import reduced
 
 import fastbp as fb
-from fastbp.ops.edge import REALS
+from fastbp.ops.edge import REALS, row_numbers
 
 ops = fb.ops
 DTYPES = ("float32", "float64")
@@ -333,6 +335,133 @@ def test_classes_are_counted_as_numpy_counts_them():
     np.testing.assert_array_equal(got, wanted)
 
 
+# ---- targets and weights
+
+BINARY = ["sigmoid_binary_cross_entropy", "binary_cross_entropy"]
+DISTRIBUTIONS = [*CATEGORICAL, "kl_divergence"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", [np.array, np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]])
+@pytest.mark.parametrize("name", [*BINARY, *DISTRIBUTIONS])
+def test_targets_that_are_no_probabilities_are_refused_but_in_rows_that_do_not_count(name, layout, dtype):
+    function, weight = getattr(ops, name), np.arange(6) != 3
+    wrong = (-1e-6, 1.0001, np.nan, np.inf) if name in BINARY else (-1e-6, np.nan, np.inf, -np.inf)
+    for place in ((3, 0), (3, 4)):
+        for value in wrong:
+            p, t = positive(dtype)
+            t[place] = value
+            for weights in (None, np.ones(6)):
+                out = np.full_like(p, 7)
+                with pytest.raises(ValueError, match=r"expected target (from 0 to 1|finite and at least 0), got"):
+                    function(p, layout(t), sample_weight=weights, out=out)
+                assert (out == 7).all()
+            assert np.isfinite(function(p, layout(t), sample_weight=weight)[0])
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_targets_of_exactly_0_and_1_are_taken(name):
+    assert np.isfinite(getattr(ops, name)([0.5, 0.5, 0.5], [0.0, 1.0, -0.0])[0])
+
+
+@pytest.mark.parametrize("name", CATEGORICAL)
+def test_labels_may_stand_in_a_column(name):
+    p, labels = positive()[0], np.array([0, 4, 3, 1, 2, 0])
+    want = getattr(ops, name)(p, labels)
+    got = getattr(ops, name)(p, labels[:, None])
+    assert got[0] == want[0]
+    np.testing.assert_array_equal(got[1], want[1])
+    assert ops.accuracy(p, labels[:, None]) == ops.accuracy(p, labels)
+    np.testing.assert_array_equal(ops.one_hot(labels[:, None], 5), ops.one_hot(labels, 5))
+
+
+def test_class_weights_may_be_a_mapping_that_leaves_classes_out():
+    z, labels = Draw(0).normal(6, 4), np.array([0, 3, 3, 1, 2, 0])
+    want = ops.softmax_cross_entropy(z, labels, class_weight=[1, 1, 0.5, 4])
+    got = ops.softmax_cross_entropy(z, labels, class_weight={3: 4, np.int64(2): 0.5})
+    assert got[0] == want[0]
+    np.testing.assert_array_equal(got[1], want[1])
+    for given, error, says in (
+        ({4: 1.0}, ValueError, "class_weight for labels as a whole number from 0 to 3, got 4"),
+        ({"cat": 1.0}, TypeError, "class_weight for labels as a whole number, got 'cat'"),
+        ({1: "a"}, TypeError, r"class_weight\[1\] as a number, got 'a'"),
+        ({1: -1.0}, ValueError, r"class_weight\[1\] as a finite number"),
+    ):
+        with pytest.raises(error, match=says):
+            ops.softmax_cross_entropy(z, labels, class_weight=given)
+
+
+@needs_torch
+def test_a_class_weight_multiplies_the_smoothed_loss_as_a_whole_where_pytorch_weighs_its_terms():
+    import torch
+
+    z, labels, weight = Draw(0).normal(6, 4), np.array([0, 3, 3, 1, 2, 0]), np.array([1.0, 2.0, 0.5, 4.0])
+    ours, _ = ops.softmax_cross_entropy(z, labels, class_weight=weight, label_smoothing=0.2, reduction="none")
+    losses = -ops.log_softmax(z)
+    own = losses[np.arange(6), labels]
+    np.testing.assert_allclose(ours, weight[labels] * (0.8 * own + 0.2 * losses.mean(axis=1)), rtol=1e-13)
+    theirs = torch.nn.functional.cross_entropy(
+        torch.tensor(z), torch.tensor(labels), torch.tensor(weight), label_smoothing=0.2, reduction="none"
+    )
+    np.testing.assert_allclose(theirs, 0.8 * weight[labels] * own + 0.2 * (weight * losses).mean(axis=1), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ({"sample_weight": [1e39, 1.0, 1.0]}, "expected sample_weight to be finite in float32"),
+        ({"sample_weight": [1e30] * 3, "class_weight": [1e30] * 4}, "expected sample_weight and class_weight to be"),
+    ],
+)
+def test_weights_that_overflow_in_the_type_of_the_prediction_are_refused(weights, says):
+    with pytest.raises(ValueError, match=says):
+        ops.softmax_cross_entropy(P.astype("f4"), LABELS, **weights)
+    assert np.isfinite(ops.softmax_cross_entropy(P, LABELS, **weights)[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda x, tiny: ops.gaussian_nll(x, x, x, tiny), "epsilon"),
+        (lambda x, tiny: ops.huber(x, x, tiny), "delta"),
+        (lambda x, tiny: ops.sigmoid_binary_cross_entropy(x, x, pos_weight=tiny), "pos_weight"),
+        (lambda x, tiny: ops.quantile(x, x, tiny), "q"),
+        (lambda x, tiny: ops.quantile(x, x, 1 - 1e-12), "q"),
+        (lambda x, tiny: ops.huber(x, x, 1e39), "delta"),
+        (lambda x, tiny: ops.layer_norm(x, epsilon=tiny), "epsilon"),
+        (lambda x, tiny: ops.rms_norm(x, epsilon=tiny), "epsilon"),
+        (lambda x, tiny: ops.group_norm(x, 2, epsilon=tiny), "epsilon"),
+        (lambda x, tiny: ops.batch_norm(x, epsilon=tiny), "epsilon"),
+    ],
+)
+def test_a_constant_has_to_be_in_its_range_as_float32_too(call, name):
+    call(P, 1e-50)
+    with pytest.raises(ValueError, match=rf"expected {name} as a finite number in \(0, .* in float32, got"):
+        call(P.astype("f4"), 1e-50)
+
+
+def test_other_threads_run_while_labels_are_checked():
+    labels, stop, count = np.zeros(10_000_000, np.int64), threading.Event(), [0]
+
+    def counting():
+        while not stop.is_set():
+            count[0] += 1
+            time.sleep(1e-4)
+
+    thread = threading.Thread(target=counting)
+    thread.start()
+    most = 0
+    for _ in range(50):
+        before = count[0]
+        row_numbers("index", labels, 1)
+        most = max(most, count[0] - before)
+        if most > 5:
+            break
+    stop.set()
+    thread.join()
+    assert most > 5, "a thread that counts all the time did so at most this often during a call"
+
+
 # ---- what is refused
 
 P = np.full((3, 4), 0.25)
@@ -343,7 +472,7 @@ LABELS = np.array([0, 1, 2])
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"reduction": "average"}, "expected reduction as one of none, sum, mean, got 'average'"),
+        ({"reduction": "average"}, r"unknown reduction 'average' \(known: none, sum, mean\)"),
         ({"sample_weight": [1.0, 1.0]}, r"expected sample_weight with shape \(3,\), got \(2,\)"),
         ({"sample_weight": [1.0, -1.0, 1.0]}, "expected sample_weight to be finite and at least 0, got -1.0 to 1.0"),
         ({"sample_weight": [1.0, np.nan, 1.0]}, "expected sample_weight to be finite"),
@@ -362,15 +491,27 @@ def test_bad_options_of_every_loss_are_refused(name, options, says):
         (
             lambda: ops.softmax_cross_entropy(P, LABELS, label_smoothing=1.0),
             ValueError,
-            "label_smoothing from 0 to below 1",
+            r"label_smoothing as a finite number in \[0, 1\), got 1",
         ),
-        (lambda: ops.softmax_cross_entropy(P, LABELS, label_smoothing=np.nan), ValueError, "label_smoothing from 0"),
-        (lambda: ops.binary_cross_entropy(P, P, label_smoothing=-0.1), ValueError, "label_smoothing from 0"),
+        (
+            lambda: ops.softmax_cross_entropy(P, LABELS, label_smoothing=np.nan),
+            ValueError,
+            "label_smoothing as a finite number",
+        ),
+        (
+            lambda: ops.binary_cross_entropy(P, P, label_smoothing=-0.1),
+            ValueError,
+            "label_smoothing as a finite number",
+        ),
         (lambda: ops.softmax_cross_entropy(P, [0, 1, 4]), ValueError, "target of labels from 0 to 3, got 0 to 4"),
         (lambda: ops.softmax_cross_entropy(P, [0, -1, 7], ignore_index=-1), ValueError, "from 0 to 3, got 0 to 7"),
         (lambda: ops.softmax_cross_entropy(P, [2**32, 1, 1]), ValueError, "labels from 0 to 3"),
         (lambda: ops.softmax_cross_entropy(P, np.array([2**63, 1, 1], "u8")), ValueError, "labels from 0 to 3"),
-        (lambda: ops.softmax_cross_entropy(P, [0.0, 1.0, 2.0]), ValueError, r"integers of shape \(3,\) .* got float64"),
+        (
+            lambda: ops.softmax_cross_entropy(P, [0.0, 1.0, 2.0]),
+            ValueError,
+            "target of integers where it is a vector, got dtype float64",
+        ),
         (lambda: ops.softmax_cross_entropy(P, [0, 1]), ValueError, r"target with shape \(3,\), got \(2,\)"),
         (lambda: ops.softmax_cross_entropy(P, P[:2]), ValueError, r"target with shape \(3, 4\), got \(2, 4\)"),
         (lambda: ops.softmax_cross_entropy(P[0], [1]), ValueError, r"logits with shape \(rows, columns\)"),
@@ -379,7 +520,11 @@ def test_bad_options_of_every_loss_are_refused(name, options, says):
             ValueError,
             "labels where ignore_index is given",
         ),
-        (lambda: ops.softmax_cross_entropy(P, LABELS, ignore_index=0.5), TypeError, "integer"),
+        (
+            lambda: ops.softmax_cross_entropy(P, LABELS, ignore_index=0.5),
+            TypeError,
+            "ignore_index as a whole number, got 0.5",
+        ),
         (
             lambda: ops.softmax_cross_entropy(P, LABELS, class_weight=[1.0]),
             ValueError,
@@ -391,8 +536,12 @@ def test_bad_options_of_every_loss_are_refused(name, options, says):
             "class_weight to be finite",
         ),
         (lambda: ops.softmax_cross_entropy(P, LABELS, sample_weight=["a"] * 3), TypeError, "sample_weight of real"),
-        (lambda: ops.sigmoid_binary_cross_entropy(P, P, pos_weight=0.0), ValueError, "pos_weight above 0"),
-        (lambda: ops.sigmoid_binary_cross_entropy(P, P, pos_weight=np.nan), ValueError, "pos_weight above 0"),
+        (lambda: ops.sigmoid_binary_cross_entropy(P, P, pos_weight=0.0), ValueError, "pos_weight as a finite number"),
+        (
+            lambda: ops.sigmoid_binary_cross_entropy(P, P, pos_weight=np.nan),
+            ValueError,
+            "pos_weight as a finite number",
+        ),
         (lambda: ops.mean_squared_error(P, P[:2]), ValueError, r"target with the shape of prediction, \(3, 4\)"),
         (lambda: ops.mean_squared_error(P, P.astype("f4")), TypeError, "target of dtype float64"),
         (
@@ -401,24 +550,25 @@ def test_bad_options_of_every_loss_are_refused(name, options, says):
             r"expected prediction with shape \(rows, columns\)",
         ),
         (lambda: ops.mean_squared_error(1.0, 1.0), ValueError, r"expected prediction with shape \(rows, columns\)"),
-        (lambda: ops.huber(P, P, 0), ValueError, "delta above 0"),
-        (lambda: ops.quantile(P, P, 1.0), ValueError, "q above 0 and below 1"),
+        (lambda: ops.huber(P, P, 0), ValueError, r"delta as a finite number in \(0, inf\), got 0"),
+        (lambda: ops.quantile(P, P, 1.0), ValueError, r"q as a finite number in \(0, 1\)"),
         (lambda: ops.gaussian_nll(P, P, P[:2]), ValueError, "variance with the shape of mean"),
-        (lambda: ops.gaussian_nll(P, P, P, -1.0), ValueError, "epsilon above 0"),
+        (lambda: ops.gaussian_nll(P, P, P, -1.0), ValueError, "epsilon as a finite number"),
         (lambda: ops.one_hot([0, 3], 3), ValueError, "labels from 0 to 2, got 0 to 3"),
-        (lambda: ops.one_hot([0.0], 3), TypeError, "labels as integer labels, got dtype float64"),
+        (lambda: ops.one_hot([0.0], 3), TypeError, "labels as integers, got dtype float64"),
         (lambda: ops.one_hot([0], 3, "i4"), TypeError, "dtype float32 or float64"),
-        (lambda: ops.one_hot([], 0), ValueError, "classes of at least 1"),
+        (lambda: ops.one_hot([], 0), ValueError, "classes as a whole number of at least 1"),
         (lambda: ops.accuracy(P, [0, 1, 4]), ValueError, "labels from 0 to 3"),
         (lambda: ops.accuracy(P[:, 0], [0, 1]), ValueError, r"target with shape \(3,\) or \(3, 1\), got \(2,\)"),
         (lambda: ops.accuracy(P[:, :0], LABELS), ValueError, "at least one column"),
-        (lambda: ops.top_k_accuracy(P, LABELS, k=0), ValueError, "k of at least 1"),
+        (lambda: ops.softmax_cross_entropy(P[:, :0], LABELS), ValueError, "logits with at least one column"),
+        (lambda: ops.top_k_accuracy(P, LABELS, k=0), ValueError, "k as a whole number of at least 1"),
         (lambda: ops.confusion_counts([0], [0, 1], 2), ValueError, r"predicted_labels with shape \(1,\), got \(2,\)"),
         (lambda: ops.confusion_counts([0], [2], 2), ValueError, "predicted_labels of labels from 0 to 1"),
         (lambda: ops.argmax(P[:, :0]), ValueError, "at least one element along axis"),
-        (lambda: ops.argmax(P, 2), ValueError, "axis of an array with 2 axes, got 2"),
-        (lambda: ops.logsumexp(P, 2), ValueError, "axis of an array with 2 axes, got 2"),
-        (lambda: ops.logsumexp(1.0), ValueError, "axis of an array with 0 axes"),
+        (lambda: ops.argmax(P, 2), ValueError, "axis as a whole number from -2 to 1, got 2"),
+        (lambda: ops.logsumexp(P, 2), ValueError, "axis as a whole number from -2 to 1, got 2"),
+        (lambda: ops.logsumexp(1.0), ValueError, "expected x with at least one axis, got a scalar"),
         (lambda: ops.row_sum(P[0]), ValueError, "expected x with shape"),
     ],
 )

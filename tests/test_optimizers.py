@@ -1,5 +1,7 @@
 """Optimizers as classes: models train with each, and a step of each is the function of fastbp.ops."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,38 +12,55 @@ ops = fb.ops
 
 # An optimizer; the function of fastbp.ops, with the same constants; whether it takes the number of the step.
 PAIRS = {
-    "sgd": (lambda: SGD(0.125), lambda *a: ops.sgd(*a, 0.125), False),
-    "momentum": (lambda: SGD(0.125, 0.5), lambda *a: ops.momentum(*a, 0.125, 0.5), False),
-    "nesterov": (lambda: SGD(0.125, 0.5, True), lambda *a: ops.momentum(*a, 0.125, 0.5, True), False),
-    "adam": (lambda: Adam(0.125), lambda *a: ops.adam(*a, 0.125), True),
-    "amsgrad": (lambda: Adam(0.125, amsgrad=True), lambda *a: ops.amsgrad(*a, 0.125), True),
-    "adamw": (lambda: AdamW(0.125, 0.5), lambda *a: ops.adamw(*a, 0.125, weight_decay=0.5), True),
+    "sgd": (lambda **o: SGD(0.125, **o), lambda *a, **o: ops.sgd(*a, 0.125, **o), False),
+    "momentum": (lambda **o: SGD(0.125, 0.5, **o), lambda *a, **o: ops.momentum(*a, 0.125, 0.5, **o), False),
+    "nesterov": (
+        lambda **o: SGD(0.125, 0.5, True, **o),
+        lambda *a, **o: ops.momentum(*a, 0.125, 0.5, True, **o),
+        False,
+    ),
+    "adam": (lambda **o: Adam(0.125, **o), lambda *a, **o: ops.adam(*a, 0.125, **o), True),
+    "amsgrad": (lambda **o: Adam(0.125, amsgrad=True, **o), lambda *a, **o: ops.amsgrad(*a, 0.125, **o), True),
+    "adamw": (lambda **o: AdamW(0.125, 0.5, **o), lambda *a, **o: ops.adamw(*a, 0.125, weight_decay=0.5, **o), True),
     "adamw, amsgrad": (
-        lambda: AdamW(0.125, 0.5, amsgrad=True),
-        lambda *a: ops.amsgrad(*a, 0.125, weight_decay=0.5),
+        lambda **o: AdamW(0.125, 0.5, amsgrad=True, **o),
+        lambda *a, **o: ops.amsgrad(*a, 0.125, weight_decay=0.5, **o),
         True,
     ),
-    "nadam": (lambda: Nadam(0.125), lambda *a: ops.nadam(*a, 0.125), True),
-    "adagrad": (lambda: Adagrad(0.125), lambda *a: ops.adagrad(*a, 0.125), False),
-    "adadelta": (lambda: Adadelta(1.0), lambda *a: ops.adadelta(*a, 1.0), False),
-    "rmsprop": (lambda: RMSprop(0.125), lambda *a: ops.rmsprop(*a, 0.125), False),
+    "nadam": (lambda **o: Nadam(0.125, **o), lambda *a, **o: ops.nadam(*a, 0.125, **o), True),
+    "adagrad": (lambda **o: Adagrad(0.125, **o), lambda *a, **o: ops.adagrad(*a, 0.125, **o), False),
+    "adadelta": (lambda **o: Adadelta(1.0, **o), lambda *a, **o: ops.adadelta(*a, 1.0, **o), False),
+    "rmsprop": (lambda **o: RMSprop(0.125, **o), lambda *a, **o: ops.rmsprop(*a, 0.125, **o), False),
     "rmsprop, all": (
-        lambda: RMSprop(0.125, momentum=0.5, centered=True),
-        lambda w, g, v, average, velocity: ops.rmsprop(
-            w, g, v, 0.125, momentum=0.5, centered=True, average=average, velocity=velocity
+        lambda **o: RMSprop(0.125, momentum=0.5, centered=True, **o),
+        lambda w, g, v, average, velocity, **o: ops.rmsprop(
+            w, g, v, 0.125, momentum=0.5, centered=True, average=average, velocity=velocity, **o
         ),
         False,
     ),
-    "lion": (lambda: Lion(0.125), lambda *a: ops.lion(*a, 0.125), False),
+    "lion": (lambda **o: Lion(0.125, **o), lambda *a, **o: ops.lion(*a, 0.125, **o), False),
+}
+
+
+# Options of an optimizer, and those of the functions that mean the same
+OPTIONS = {
+    "plain": ({}, {}),
+    "weight_decay": ({"weight_decay": 0.5}, {"weight_decay": 0.5}),
+    "clipvalue": ({"clipvalue": 0.125}, {"clip_value": 0.125}),
+    "both": ({"clipvalue": 0.125, "weight_decay": 0.5}, {"clip_value": 0.125, "weight_decay": 0.5}),
 }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("name", PAIRS)
-def test_steps_of_a_model_equal_the_function_of_ops(name, dtype):
+def test_steps_of_a_model_equal_the_function_of_ops(name, options, dtype):
     make, function, numbered = PAIRS[name]
+    given, same = OPTIONS[options]
+    if "adamw" in name and "weight_decay" in given:
+        return  # has it already
     model = fb.Sequential([fb.Input((5,)), fb.Dense(7, "tanh", dtype=dtype), fb.Dense(3, dtype=dtype)])
-    optimizer = make()
+    optimizer = make(**given)
     model.compile(optimizer, "mse")
     rng = np.random.default_rng(0)
     weights = [w.copy() for w in model.get_weights()]
@@ -51,7 +70,7 @@ def test_steps_of_a_model_equal_the_function_of_ops(name, dtype):
         gradients = model.gradients(x, y)
         model.train_on_batch(x, y)
         for w, g, state, got in zip(weights, of_weights(gradients, weights), states, model.get_weights(), strict=True):
-            function(w, g, *state, *([step] if numbered else []))
+            function(w, g, *state, *([step] if numbered else []), **same)
             np.testing.assert_allclose(got, w, rtol=0, atol=64 * np.finfo(dtype).eps * (1 if dtype == "float64" else 8))
             w[...] = got  # what follows is of this step alone
     assert optimizer.iterations == 7
@@ -90,10 +109,11 @@ def test_a_model_learns_with_it_and_the_bits_do_not_depend_on_how_steps_are_run(
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_has_a_name_and_options_it_can_be_made_of_again(name):
     optimizer = fb.optimizers.get(name)
-    options = optimizer.get_config()
-    assert options.pop("name") == name
-    assert type(optimizer)(**options).get_config() == optimizer.get_config()
-    assert all(f"{key}={value!r}" in repr(optimizer) for key, value in options.items())
+    config = optimizer.get_config()
+    assert config["name"] == name
+    assert json.loads(json.dumps(config)) == config
+    assert fb.optimizers.get(config).get_config() == config
+    assert eval(repr(optimizer), vars(fb.optimizers)).get_config() == config
 
 
 @pytest.mark.parametrize("make", [Adam, AdamW, Nadam, lambda lr: Adam(lr, amsgrad=True)])
@@ -119,7 +139,7 @@ def test_steps_do_not_depend_on_how_they_are_cut_into_chunks(make):
     ],
 )
 def test_wrong_options_are_refused(make, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         make()
 
 
@@ -127,5 +147,5 @@ def test_an_epsilon_that_is_zero_in_the_type_of_the_weights_is_refused():
     for make in (Adam, RMSprop, Adagrad, Adadelta, Nadam):
         model = fb.Sequential([fb.Dense(1, input_shape=(1,))])
         model.compile(make(epsilon=1e-60), "mse")
-        with pytest.raises(ValueError, match="epsilon to be more than 0 in float32"):
+        with pytest.raises(ValueError, match=r"epsilon as a finite number .* in float32"):
             model.fit(np.ones((2, 1)), np.ones(2), verbose=0)

@@ -14,6 +14,7 @@ from fastbp._version import __version__
 if TYPE_CHECKING:
     from fastbp._config_report import show_config
     from fastbp._core._team import get_num_threads, set_num_threads
+    from fastbp.checkpoint import load
     from fastbp.layers import Activation, Dense, Input
     from fastbp.model import Model
     from fastbp.sequential import Sequential
@@ -26,6 +27,7 @@ _HOME = {
     "Model": "model",
     "Sequential": "sequential",
     "get_num_threads": "_core._team",
+    "load": "checkpoint",
     "set_num_threads": "_core._team",
     "show_config": "_config_report",
 }
@@ -45,6 +47,7 @@ _MODULES = (
     "plots",
     "random",
     "regularizers",
+    "schedules",
     "streams",
     "testing",
     "utils",
@@ -57,6 +60,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "get_num_threads",
+    "load",
     "set_num_threads",
     "show_config",
     *_MODULES,

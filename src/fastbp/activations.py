@@ -9,7 +9,9 @@ from typing import Any
 
 from fastbp._core import _kernels
 from fastbp.ops.activation import ALPHAS, check_alpha
-from fastbp.utils import resolve
+from fastbp.utils import lookup, resolve
+
+KERNELS = dict.fromkeys((*_kernels.ACTIVATIONS, "softmax"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Activation:
     alpha: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check alpha."""
+        """Check kernel and alpha."""
+        lookup("kernel", KERNELS, self.kernel)
         check_alpha(self.kernel, self.alpha)
 
     def record(self, tape: Any, x: Any) -> Any:
@@ -59,7 +62,7 @@ class Activation:
         return self.name if ACTIVATIONS.get(self.name) == self else vars(self).copy()
 
 
-ACTIVATIONS = {name: Activation(name, name, ALPHAS.get(name, 0.0)) for name in (*_kernels.ACTIVATIONS, "softmax")}
+ACTIVATIONS = {name: Activation(name, name, ALPHAS.get(name, 0.0)) for name in KERNELS}
 
 linear = ACTIVATIONS["linear"]
 relu = ACTIVATIONS["relu"]

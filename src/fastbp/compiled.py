@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from fastbp import compiler, data, losses, metrics, optimizers
 from fastbp.data import Kind, Rows
 from fastbp.graph import Graph
 from fastbp.layers import Variable
 from fastbp.network import Network
+from fastbp.registry import decode, encode
 from fastbp.utils import check_count, check_number, renew_after_fork
 
 KEPT_PROGRAMS = 16
@@ -22,7 +25,7 @@ PURPOSES = ("train", "evaluate", "predict", "gradients", "trace")
 class Compiled(Network):
     """A network with an optimizer, a loss and metrics for each output, and a program for each use of it."""
 
-    def __init__(self, graph: Graph | None = None, name: str | None = None) -> None:
+    def __init__(self, graph: Graph | None = None, name: str | None = None, dtype: np.dtype | None = None) -> None:
         self.optimizer: optimizers.Optimizer | None = None
         self._losses: list[losses.Loss] = []
         self._loss_weights: list[float] = []
@@ -35,7 +38,8 @@ class Compiled(Network):
         self._limits: list[int | None] = [None]  # of each input: what its numbers are indices below
         self._folded: dict[int, tuple[int, ...]] = {}  # shapes of outputs whose rows have several axes
         self._trained: frozenset[Variable] = frozenset()
-        super().__init__(graph, name)
+        self.progress: Any = None
+        super().__init__(graph, name, dtype)
 
     def renew_locks(self) -> None:
         """New locks: at the start, and in a forked child."""
@@ -120,6 +124,84 @@ class Compiled(Network):
             (self.optimizer, self._losses, self._metrics), self._loss_weights = found, weights
             self._trained = frozenset(self.trainable_weights)
             self._executables.clear()
+            self.progress = None
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was told, as plain data; None before it."""
+        if self.optimizer is None:
+            return None
+        given = {"optimizer": self.optimizer, "losses": self._losses, "metrics": self._metrics}
+        return {**{key: encode(value) for key, value in given.items()}, "loss_weights": list(self._loss_weights)}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` describes it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it does not fit the outputs.
+        """
+        keys = ("optimizer", "losses", "metrics", "loss_weights")
+        if not isinstance(config, dict) or config.keys() != set(keys):
+            raise ValueError(f"expected a configuration of {', '.join(keys)}, got {config!r}")
+        optimizer, *of_outputs = (decode(config[key]) for key in keys)
+        for key, value in zip(keys[1:], of_outputs, strict=True):
+            if not isinstance(value, list) or len(value) != len(self.output_names):
+                raise ValueError(f"expected {key} for {', '.join(self.output_names)}, got {value!r}")
+        several = len(self.output_names) > 1
+        self.compile(optimizer, *(value if several else value[0] for value in of_outputs))
+
+    def optimizer_state(self) -> dict[str, np.ndarray] | None:
+        """Views of the optimizer's state by slot and path, "optimizer/0/dense/kernel"; None before there is any."""
+        optimizer, storage = self.optimizer, self._storage
+        if optimizer is None or storage is None or storage.stale or optimizer._parameters is not storage.array:
+            return None
+        return {
+            f"optimizer/{slot}/{variable.path}": flat[variable.offset :][: variable.size].reshape(variable.shape)
+            for slot, flat in enumerate(optimizer.state)
+            for variable in self.weights
+        }
+
+    def attach_optimizer(self) -> None:
+        """Have the optimizer make its state for the weights, if it has none for them."""
+        assert self.optimizer is not None
+        self.optimizer.attach(self._parameters(), self.weights)
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Have the moving averages of the weights in their place for a while, to evaluate and predict with them.
+
+        The optimizer has to keep them (`use_ema=True`). Meanwhile the model cannot train; afterwards the weights are as
+        before, and training goes on as if nothing had been.
+
+        Raises
+        ------
+        ValueError
+            If there are no averages, or none yet.
+        RuntimeError
+            If the model is training.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp as fb
+        >>> x, y = np.ones((4, 2)), np.ones(4)
+        >>> model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+        >>> model.compile(fb.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.9), "mse")
+        >>> history = model.fit(x, y, epochs=50, verbose=0)
+        >>> before = model.get_weights()
+        >>> with model.averaged_weights():
+        ...     loss = model.evaluate(x, y)
+        >>> all(np.array_equal(*pair) for pair in zip(before, model.get_weights()))
+        True
+        """
+        with self._training():
+            if self.optimizer is None:
+                raise ValueError(f"expected a compiled model: call {self.name}.compile(optimizer, loss) first")
+            self.optimizer.swap()
+            try:
+                yield
+            finally:
+                self.optimizer.swap()
 
     def program(self, kind: str = "train", batch_size: int = 32) -> compiler.Executable:
         """The compiled program; its `describe()` is a listing.
@@ -183,7 +265,7 @@ class Compiled(Network):
             options = {"parts": parts, "trainable": self._trained}
         if purpose == "train":
             assert self.optimizer is not None
-            self.optimizer.attach(self._parameters())
+            self.attach_optimizer()
             options["optimizer"] = self.optimizer
         return compiler.build(self._graph, batch=batch, dtype=self.dtype, purpose=purpose, **options)
 

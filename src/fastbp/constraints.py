@@ -8,10 +8,11 @@ import numpy as np
 from fastbp._core import _penalty, _vectors
 from fastbp._core._ops import Op
 from fastbp._core._program import run_op
-from fastbp.utils import check_count, check_number, lookup, resolve
+from fastbp.registry import Configured
+from fastbp.utils import check_count, check_number, resolve
 
 
-class Constraint:
+class Constraint(Configured):
     """Base: called on an array, it returns one that fulfils it.
 
     Examples
@@ -51,7 +52,7 @@ class NonNeg(Constraint):
 
     def op(self, weight: np.ndarray) -> Op:
         """max(w, 0)."""
-        return _vectors.VectorMap("clip", 0.0, math.inf, weight, weight)
+        return _vectors.VectorMap(weight, weight, "clip", 0.0, math.inf)
 
 
 class MinMaxNorm(Constraint):
@@ -150,8 +151,5 @@ def get(given: str | Constraint | dict[str, Any] | None) -> Constraint | None:
     """Constraint of a name, an object or a configuration; None for None."""
     if given is None:
         return None
-    if isinstance(given, dict):
-        options = dict(given)
-        return lookup("constraint", CONSTRAINTS, options.pop("name", ""))(**options)
     found: Constraint | type[Constraint] = resolve("constraint", Constraint, CONSTRAINTS, given)
     return found() if isinstance(found, type) else found

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from fastbp.layers import Input, Layer, Reshape, Symbol
 from fastbp.layers.base import as_symbol
 from fastbp.layers.symbol import Node
+from fastbp.registry import decode, encode
+
+MOST_COLUMNS = 2**40  # of a tensor that a file describes
 
 
 class Graph(NamedTuple):
@@ -57,6 +61,21 @@ class Graph(NamedTuple):
             found[node.output] = layer(read if node.layer.merges else read[0])
         return [found[symbol] for symbol in self.outputs]
 
+    def get_config(self) -> dict[str, Any]:
+        """The graph as plain data.
+
+        The layers, and for each call which layer is called and which tensors it reads; tensors are counted from 0,
+        first the inputs, then what each call returns.
+        """
+        number = {symbol: k for k, symbol in enumerate((*self.inputs, *(node.output for node in self.nodes)))}
+        place = {layer: k for k, layer in enumerate(self.layers)}
+        return {
+            "inputs": encode([symbol.node.layer for symbol in self.inputs]),
+            "layers": encode(self.layers),
+            "calls": [[place[node.layer], [number[symbol] for symbol in node.inputs]] for node in self.nodes],
+            "outputs": [number[symbol] for symbol in self.outputs],
+        }
+
     def clone(self, dtype: object = None) -> Graph:
         """The same graph of layers without weights, in another dtype if one is given."""
         inputs = [symbol.node.layer.clone(dtype) for symbol in self.inputs]
@@ -85,7 +104,8 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     TypeError
         If these are no symbols.
     ValueError
-        If an input is what a layer returned, an output depends on an input that is not named, or an input leads to no output; or as `index_limits` does.
+        If an input is what a layer returned, an output depends on an input that is not named, or an input leads to no
+        output; or as `index_limits` does.
     """
     first, last = as_symbols("inputs", inputs), as_symbols("outputs", outputs)
     for symbol in first:
@@ -111,6 +131,44 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     graph = Graph(first, last, tuple(sorted(nodes, key=lambda node: node.number)))
     graph.index_limits()  # raises where they contradict each other
     return graph
+
+
+def from_config(config: Mapping[str, Any]) -> Graph:
+    """The graph that `Graph.get_config` describes, of new layers.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or does not fit; a call can only read what comes before it, so there are no cycles.
+    """
+    inputs, layers, calls, outputs = (as_list(key, config.get(key)) for key in ("inputs", "layers", "calls", "outputs"))
+    inputs, layers = decode(inputs), decode(layers)
+    for layer in layers:
+        if not isinstance(layer, Layer) or isinstance(layer, Input):
+            raise ValueError(f"expected layers in a graph, got {layer!r}")
+    symbols = [as_symbol(each) for each in inputs]
+    for call in calls:
+        which, reads = call if isinstance(call, list) and len(call) == 2 else (None, None)
+        (layer,), read = pick("layers", layers, [which]), pick("tensors", symbols, reads)
+        symbols.append(layer(read if layer.merges or len(read) != 1 else read[0]))
+        if prod(symbols[-1].shape) > MOST_COLUMNS:
+            raise ValueError(f"expected at most {MOST_COLUMNS} columns, got rows of shape {symbols[-1].shape}")
+    return trace(inputs, pick("tensors", symbols, outputs))
+
+
+def pick(name: str, items: Sequence[Any], numbers: Any) -> list[Any]:
+    """The items of these numbers."""
+    for number in as_list(f"numbers of {name}", numbers):
+        if type(number) is not int or not 0 <= number < len(items):
+            raise ValueError(f"expected numbers of {name} there are so far, 0 to {len(items) - 1}, got {number!r}")
+    return [items[number] for number in numbers]
+
+
+def as_list(name: str, value: Any) -> list[Any]:
+    """A list, as JSON has them."""
+    if not isinstance(value, list):
+        raise ValueError(f"expected {name} as a list, got {value!r}")
+    return value
 
 
 def as_symbols(name: str, given: Any) -> tuple[Symbol, ...]:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.utils import check_count, check_number, lookup, resolve
+from fastbp.registry import Configured, class_name
+from fastbp.utils import check_count, check_number, resolve
 
 # Standard deviation of the unit normal cut off at -2 and 2
 TRUNCATED_DEVIATION = 0.87962566103423978
 
 
-class Initializer:
+class Initializer(Configured):
     """Base: draws from the model's generator, or always the same numbers if it has a seed of its own.
 
     Parameters
@@ -38,7 +39,7 @@ class Initializer:
 
     def get_config(self) -> dict[str, Any]:
         """Name and options, as `get` takes them."""
-        return {"name": _NAMES[type(self)], **vars(self)}
+        return {"name": _NAMES.get(type(self)) or class_name(type(self)), **vars(self)}
 
 
 class Zeros(Initializer):
@@ -218,9 +219,6 @@ def get(given: str | Initializer | dict[str, Any]) -> Initializer:
     >>> fb.initializers.get({"name": "constant", "value": 0.5}).value
     0.5
     """
-    if isinstance(given, dict):
-        options = dict(given)
-        return lookup("initializer", INITIALIZERS, options.pop("name", ""))(**options)
     found: Initializer | type[Initializer] = resolve("initializer", Initializer, INITIALIZERS, given)
     if found is Constant:
         raise ValueError("expected a value for the constant initializer: write initializers.Constant(value)")

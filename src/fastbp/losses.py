@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.registry import Configured
 from fastbp.utils import check_flag, resolve
 
 
-class Loss:
+class Loss(Configured):
     """Base: what the compiler reads.
 
     One of a user's own computes with NumPy, in `value` and `gradient`.

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from fastbp.registry import Configured
 from fastbp.utils import resolve
 
 
-class Metric:
+class Metric(Configured):
     """Base: what the compiler reads.
 
     Parameters

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from fastbp import data, trainer
+from fastbp import checkpoint, data, trainer
 from fastbp.callbacks import Callback, CallbackList, History, ProgressBar, check_callbacks
 from fastbp.callbacks.progress import check_verbose, write_results
+from fastbp.checkpoint import Path
 from fastbp.compiled import Compiled
+from fastbp.config import real_type
 from fastbp.graph import Graph, trace
+from fastbp.graph import from_config as graph_from_config
 from fastbp.sources import Arrays, Flow, Source
 from fastbp.streams import Stream, is_stream
 from fastbp.utils import check_count, check_flag
@@ -32,6 +35,8 @@ class Model(Compiled):
     history : History or None
         Of the last `fit`, also of one that Ctrl-C ended.
     optimizer : Optimizer or None
+    progress : Progress or None
+        Where training stands: epochs done, and steps of the next one; None before any.
 
     Raises
     ------
@@ -58,10 +63,10 @@ class Model(Compiled):
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         self._prepare(name, trace(inputs, outputs))
 
-    def _prepare(self, name: str | None, graph: Graph | None = None) -> None:
+    def _prepare(self, name: str | None, graph: Graph | None = None, dtype: np.dtype | None = None) -> None:
         self.history: History | None = None
         self.stop_training = False
-        Compiled.__init__(self, graph, name)
+        Compiled.__init__(self, graph, name, dtype)
 
     def fit(
         self,
@@ -78,6 +83,7 @@ class Model(Compiled):
         sample_weight: Any = None,
         class_weight: dict[int, float] | None = None,
         steps_per_epoch: int | None = None,
+        resume: bool = False,
     ) -> History:
         """Train.
 
@@ -113,6 +119,10 @@ class Model(Compiled):
             Factor of the loss of the rows of each class; 1 for those not named. Validation does not use it.
         steps_per_epoch : int, optional
             Batches of an epoch, of an iterable of batches; all unless given.
+        resume : bool
+            Go on where training stands, see `progress`: where Ctrl-C ended it, or where the model was saved, be it in
+            the middle of an epoch. With the same data and options the weights are, bit for bit, those of a training
+            that was never interrupted. A model that has not trained starts from the beginning.
 
         Returns
         -------
@@ -127,7 +137,10 @@ class Model(Compiled):
             If the model is training already.
         """
         last = check_count("epochs", epochs, 0)
-        numbers = range(check_count("initial_epoch", initial_epoch, 0), last)
+        first = check_count("initial_epoch", initial_epoch, 0)
+        resumed = check_flag("resume", resume)
+        if resumed and first:
+            raise ValueError(f"expected initial_epoch or resume, got both: {first} and True")
         shown = check_verbose(verbose)
         shuffled = check_flag("shuffle", shuffle)
         listeners = [*check_callbacks(callbacks), *([ProgressBar(shown)] if shown else [])]
@@ -151,12 +164,15 @@ class Model(Compiled):
         with self._training():
             if isinstance(source, Arrays):
                 self._ready(source.rows)
+            progress = self.progress if resumed and self.progress else trainer.Progress(first)
+            progress.check(source)
             self.history, self.stop_training = History(), False
-            if numbers:
+            if progress.epoch < last:
+                self.progress = progress
                 params = {"epochs": last, "steps": source.steps, "verbose": shown}
                 self.history.set_params(params)
                 with CallbackList(listeners, self, params) as calls:
-                    trainer.fit(self, source, validation, epochs=numbers, callbacks=calls)
+                    trainer.fit(self, source, validation, last=last, callbacks=calls)
             return self.history
 
     def _flow(self, x: Any, batch_size: object, shuffle: bool, steps: object = None, class_weight: Any = None) -> Flow:
@@ -208,7 +224,7 @@ class Model(Compiled):
             program.bind(rows.arrays)
             program.reset()
             try:
-                trainer.Updates(self.optimizer)(program, 0, rows.size)
+                trainer.update(self.optimizer, program, 0, rows.size)
             finally:
                 program.release()
             return as_results(trainer.means(program, rows.size), return_dict)
@@ -344,6 +360,101 @@ class Model(Compiled):
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype, layers and the calls of them, as plain data.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> x = fb.Input((3,), name="x")
+        >>> config = fb.Model(x, fb.Dense(2, name="y")(x)).get_config()
+        >>> config["calls"], config["outputs"]
+        ([[0, [0]]], [1])
+        >>> fb.Model.from_config(config).output_names
+        ['y']
+        """
+        assert self._graph is not None
+        return {"name": self.name, "dtype": self.dtype.name, **self._graph.get_config()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The model that `get_config` describes, with new weights, not compiled.
+
+        Raises
+        ------
+        ValueError
+            If it describes no model.
+        """
+        model = cls.__new__(cls)
+        model._prepare(config.get("name"), graph_from_config(config), real_type(config.get("dtype")))
+        return model
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file: layers, weights, how the model is compiled, and where its training stands.
+
+        The file is one of safetensors. An old one at this path is replaced when the new one is safe on the disk.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is still there.
+        TypeError, ValueError
+            If there is something in the model that cannot be saved, such as a nameless function.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp as fb
+        >>> model = fb.Sequential([fb.Dense(1, input_shape=(2,))])
+        >>> model.compile("adam", "mse")
+        >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=3, verbose=0)
+        >>> model.save("model.safetensors")
+        >>> again = fb.load("model.safetensors")
+        >>> history = again.fit(np.ones((4, 2)), np.ones(4), epochs=5, verbose=0, resume=True)
+        >>> history.epoch
+        [3, 4]
+        """
+        checkpoint.save(self, path)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights to a file of safetensors, by their paths, such as "dense/kernel".
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is still there.
+        ValueError
+            If the model has no weights yet.
+        """
+        checkpoint.save_weights(self, path)
+
+    def load_weights(self, path: Path) -> None:
+        """Take the weights from a file that `save_weights` or `save` has written, by their paths.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it has not the weights of this model, by path and shape; then no weight has changed.
+        """
+        checkpoint.load_weights(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `copy.deepcopy` and the like: what `save` would write, and the history."""
+        return checkpoint.restore, checkpoint.gather_with_classes(self), {"history": self.history}
 
 
 def join_predictions(pieces: list[Any]) -> Any:

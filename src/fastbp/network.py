@@ -26,14 +26,18 @@ class Network:
     graph : Graph, optional
         None where the input's shape is still to come.
     name : str, optional
+    dtype : dtype, optional
+        What to compute in; that of the layers, or the default one, unless given.
     """
 
-    def __init__(self, graph: Graph | None = None, name: str | None = None) -> None:
+    def __init__(self, graph: Graph | None = None, name: str | None = None, dtype: np.dtype | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"expected name as a string, got {name!r}")
         self.name = name or unique_name(type(self))
         self.random = fastbp_random.Stream()
         self._graph: Graph | None = None
         self._storage: Storage | None = None  # of all weights, each at the start of a cache line
-        self._dtype: np.dtype | None = None
+        self._dtype = dtype
         if graph is not None:
             self._install(graph)
 
@@ -121,6 +125,7 @@ class Network:
         dtype = self._dtype or common_dtype(everything)
         check_dtypes(everything, dtype)
         variables = [variable for layer in graph.layers for variable in layer.weights]
+        check_paths(variables)
         self._storage = store(variables, dtype, self.random.generator())
         self._graph, self._dtype = graph, dtype
 
@@ -171,6 +176,15 @@ def check_names(layers: Sequence[Any]) -> None:
         if layer.name in names:
             raise ValueError(f"expected layers of different names, got {layer.name!r} twice")
         names.add(layer.name)
+
+
+def check_paths(variables: Sequence[Variable]) -> None:
+    """Each weight has a path of its own, also those of layers inside layers."""
+    paths: set[str] = set()
+    for variable in variables:
+        if variable.path in paths:
+            raise ValueError(f"expected layers of different names, got two with weights {variable.path!r}")
+        paths.add(variable.path)
 
 
 def common_dtype(layers: Sequence[Any]) -> np.dtype:

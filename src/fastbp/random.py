@@ -1,7 +1,9 @@
 """Floor 2. Random state: one global generator, and streams that follow from it."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -41,3 +43,25 @@ class Stream:
             self._source = _global
             self._own = np.random.default_rng(int(_global.integers(2**63)))
         return self._own
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the generator to draw from now holds, as plain data; asking changes nothing.
+
+        Raises
+        ------
+        ValueError
+            When it is set to what is no such state.
+        """
+        if self._source is _global:
+            return dict(self._own.bit_generator.state)
+        return dict(np.random.default_rng(int(copy.deepcopy(_global).integers(2**63))).bit_generator.state)
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        generator = np.random.Generator(np.random.PCG64(0))
+        try:
+            generator.bit_generator.state = value
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise ValueError(f"expected the state of a PCG64 generator, got {value!r}") from error
+        self._source, self._own = _global, generator

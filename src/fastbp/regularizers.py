@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from fastbp.utils import check_number, lookup, resolve
+from fastbp.registry import Configured
+from fastbp.utils import check_number, resolve
 
 
-class Regularizer:
+class Regularizer(Configured):
     """Base: l1 Σ |w| + l2 Σ w², added to the loss of every batch.
 
     Attributes
@@ -79,8 +80,5 @@ def get(given: str | Regularizer | dict[str, Any] | None) -> Regularizer | None:
     """Regularizer of a name, an object or a configuration; None for None."""
     if given is None:
         return None
-    if isinstance(given, dict):
-        options = dict(given)
-        return lookup("regularizer", REGULARIZERS, options.pop("name", ""))(**options)
     found: Regularizer | type[Regularizer] = resolve("regularizer", Regularizer, REGULARIZERS, given)
     return found() if isinstance(found, type) else found

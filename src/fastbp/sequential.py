@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-from fastbp.graph import trace
+from fastbp.config import real_type
+from fastbp.graph import as_list, trace
 from fastbp.layers import Input, Layer, Reshape
 from fastbp.model import Model
 from fastbp.network import Network, check_dtypes, check_names, common_dtype
+from fastbp.registry import decode, encode
 
 
 class Sequential(Model):
@@ -100,6 +102,35 @@ class Sequential(Model):
         for layer in self._chain:
             shape = layer.compute_output_shape(shape)
         return [shape]
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype and layers, as plain data.
+
+        Examples
+        --------
+        >>> import fastbp as fb
+        >>> config = fb.Sequential([fb.Input((3,)), fb.Dense(2)]).get_config()
+        >>> [layer["class"] for layer in config["layers"]]
+        ['layers.Input', 'layers.Dense']
+        >>> fb.Sequential.from_config(config).count_params()
+        8
+        """
+        layers = [*([self._source] if self._source else []), *self._chain]
+        return {"name": self.name, "dtype": self._dtype and self._dtype.name, "layers": encode(layers)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The model that `get_config` describes, with new weights, not compiled.
+
+        Raises
+        ------
+        ValueError
+            If it describes no such model.
+        """
+        model, dtype = cls(name=config.get("name")), config.get("dtype")
+        model._dtype = None if dtype is None else real_type(dtype)
+        model._append(decode(as_list("layers", config.get("layers"))))
+        return model
 
     def _append(self, layers: list[Any]) -> None:
         """Take these behind the others, all or none, and make weights if the shape of a row is known."""

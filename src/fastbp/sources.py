@@ -37,10 +37,13 @@ class Source:
         Rows of a step; None: each block is one.
     size : int or None
         Rows of an epoch, where that is known.
+    shuffle : bool
+        Whether they come in a random order.
     """
 
     batch: int | None
     size: int | None = None
+    shuffle: bool
 
     @property
     def steps(self) -> int | None:

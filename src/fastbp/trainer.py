@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -23,7 +24,6 @@ from fastbp.utils import check_count
 CHUNK_SECONDS = 0.03
 PURPOSES = {"train": "train", "test": "evaluate"}
 LARGEST_GROWTH = 16  # of a chunk over the one before: one quick measurement is not to be trusted
-MOST_AHEAD = 256  # steps whose rates are computed together
 
 
 class Pace:
@@ -38,42 +38,75 @@ class Pace:
         self.steps = max(1, min(fitting, LARGEST_GROWTH * steps))
 
 
-class Updates:
-    """Training steps over bound rows, counted by the optimizer.
+def update(optimizer: Optimizer, program: Any, first: int, end: int, laps: int = 1) -> None:
+    """Run training steps over bound rows and count them, also when Ctrl-C came meanwhile."""
+    done, steps = optimizer.batches, laps * -(-(end - first) // program.batch)
+    numbers = optimizer.steps(done, steps)
+    try:
+        program.run(first, end - first, numbers, laps)
+    finally:
+        optimizer.batches = done + steps
 
-    Their rates are computed some steps ahead, since that costs more than a small step; anew when somebody has set the
-    learning rate.
+
+@dataclass
+class Progress:
+    """Where the training of a model stands, and what it takes to go on from there.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    step : int
+        Steps done of the one after them; if there are none, what follows is not set.
+    rows, batch : int or None
+        Of that epoch: rows of the data, and of a step, where they are known beforehand.
+    shuffle : bool
+        Whether its rows come in a random order.
+    random : dict
+        State of the model's generator before that order was drawn.
+    totals : ndarray, shape (numbers,)
+        float64: sums of losses and metrics over the rows so far.
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self.optimizer = optimizer
-        self._ahead, self._first, self._learning_rate = np.empty((0, 4)), 0, optimizer.learning_rate
+    epoch: int = 0
+    step: int = 0
+    rows: int | None = 0
+    batch: int | None = 0
+    shuffle: bool = False
+    random: dict[str, Any] | None = None
+    totals: np.ndarray | None = None
 
-    def __call__(self, program: Any, first: int, end: int, laps: int = 1) -> None:
-        """Run the steps of these rows; they count also when Ctrl-C came meanwhile."""
-        optimizer = self.optimizer
-        done, steps = optimizer.iterations, laps * -(-(end - first) // program.batch)
-        at = done - self._first
-        if not 0 <= at <= len(self._ahead) - steps or optimizer.learning_rate != self._learning_rate:
-            self._look_ahead(steps)
-            at = 0
-        try:
-            program.run(first, end - first, self._ahead[at : at + steps], laps)
-        finally:
-            optimizer.iterations = done + steps
+    def check(self, source: Source) -> None:
+        """ValueError unless an epoch that is under way can go on with this."""
+        given = {"rows": source.size, "batch_size": source.batch, "shuffle": source.shuffle}
+        before = {"rows": self.rows, "batch_size": self.batch, "shuffle": self.shuffle}
+        if self.step and given != before:
+            expected, got = (", ".join(f"{key} {value}" for key, value in each.items()) for each in (before, given))
+            raise ValueError(f"expected {expected}, as in the epoch to be resumed, got {got}")
 
-    def _look_ahead(self, steps: int) -> None:
-        """Compute the rates of so many steps, and of twice as many as the last time."""
-        self._first, self._learning_rate = self.optimizer.iterations, self.optimizer.learning_rate
-        self._ahead = self.optimizer.steps(self._first, max(steps, min(2 * len(self._ahead), MOST_AHEAD)))
+    def begin(self, model: Any, source: Source) -> None:
+        """Note how the next epoch begins; of one under way the random state is put back, so that it begins again."""
+        if self.step:
+            model.random.state = self.random
+            return
+        self.rows, self.batch, self.shuffle = source.size, source.batch, source.shuffle
+        self.random, self.totals = model.random.state, None
+
+    def sums(self, program: Any) -> np.ndarray | None:
+        """The sums of an epoch under way, as `Executable.reset` takes them; None at its beginning."""
+        if not self.step or self.totals is None:
+            return None
+        if self.totals.shape != program.totals.shape[1:]:
+            expected, got = program.totals.shape[1], self.totals.size
+            raise ValueError(f"expected {expected} numbers in the epoch to be resumed, got {got}")
+        return self.totals.reshape(1, -1).copy()
 
 
-def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace) -> Iterator[int]:
+def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace, done: int = 0) -> Iterator[int]:
     """Call `run(first, end)` on whole steps until all rows are done; yields the rows done after each.
 
     A run that was stopped returns the row it came to.
     """
-    done = 0
     while done < rows:
         end = min(rows, done + pace.steps * batch)
         started = perf_counter()
@@ -126,20 +159,19 @@ def fit(
     source: Source,
     validation: Source | None,
     *,
-    epochs: range,
+    last: int,
     callbacks: CallbackList,
 ) -> None:
-    """Train for the numbered epochs."""
-    run, epoch = Training(model, source, validation, callbacks), epochs.start
+    """Train until so many epochs are done; `model.progress` says where to start."""
+    run, progress = Training(model, source, validation, callbacks), model.progress
     together = isinstance(source, Arrays) and validation is None and not callbacks.wants_epochs
     with callbacks.running("train") as last_logs:
-        while epoch < epochs.stop and not model.stop_training:
-            laps = run.laps(epochs.stop - epoch) if together else 1
+        while progress.epoch < last and not model.stop_training:
+            laps = run.laps(last - progress.epoch) if together and not progress.step else 1
             if laps > 1:
-                run.epochs(epoch, laps)
+                run.epochs(laps)
             else:
-                last_logs.update(run.epoch(epoch))
-            epoch += laps
+                last_logs.update(run.epoch())
 
 
 class Training:
@@ -147,7 +179,7 @@ class Training:
 
     def __init__(self, model: Any, source: Source, validation: Source | None, callbacks: CallbackList) -> None:
         self.model, self.source, self.validation, self.callbacks = model, source, validation, callbacks
-        self.update = Updates(model.optimizer)
+        self.progress: Progress = model.progress
         self.pace, self.validation_pace = Pace(), Pace()
 
     def laps(self, left: int) -> int:
@@ -158,32 +190,45 @@ class Training:
             return 1
         return max(1, min(self.pace.steps // self.source.steps, left))
 
-    def epoch(self, epoch: int) -> Logs:
-        """One epoch and its validation; returns its logs."""
-        model, callbacks = self.model, self.callbacks
+    def epoch(self) -> Logs:
+        """One epoch, or what is left of it, and its validation; returns its logs."""
+        model, callbacks, progress, epoch = self.model, self.callbacks, self.progress, self.progress.epoch
         callbacks.call("on_epoch_begin", epoch, {})
-        logs, callbacks.params["steps"] = over_blocks(model, self.source, "train", self.update, self.pace, callbacks)
+        logs = over_blocks(model, self.source, "train", self.step, self.pace, callbacks, progress)
         if self.validation is not None:
-            results, _ = evaluate(model, self.validation, self.validation_pace, callbacks)
-            logs.update({f"val_{name}": value for name, value in results.items()})
+            logs.update({f"val_{name}": value for name, value in self._validate().items()})
+        if not model.stop_training or progress.step == callbacks.params["steps"]:
+            progress.epoch, progress.step = epoch + 1, 0
         try:
             callbacks.call("on_epoch_end", epoch, logs)
         finally:  # with what the others have added, and also if one of them fails
             model.history.on_epoch_end(epoch, logs)
         return logs
 
-    def epochs(self, first: int, laps: int) -> None:
+    def step(self, program: Any, first: int, end: int) -> None:
+        """Train on these rows of what is bound, and count the steps, also when Ctrl-C came meanwhile."""
+        try:
+            update(self.model.optimizer, program, first, end)
+        finally:
+            self.progress.step += -(-(end - first) // program.batch)
+
+    def _validate(self) -> Logs:
+        assert self.validation is not None
+        return evaluate(self.model, self.validation, self.validation_pace, self.callbacks)[0]
+
+    def epochs(self, laps: int) -> None:
         """Several epochs over the same rows that together make one chunk, of which nobody but the history hears."""
         assert isinstance(self.source, Arrays)
-        rows, orders = self.source.rows, self.source.draw(self.model, laps)
+        rows, orders, first = self.source.rows, self.source.draw(self.model, laps), self.progress.epoch
         program = self.model.executable("train", self.source.batch, rows.kinds)
         program.bind(rows.arrays, orders)
         program.reset(laps)
         started = perf_counter()
         try:
-            self.update(program, 0, rows.size, laps)
+            update(self.model.optimizer, program, 0, rows.size, laps)
         finally:  # Ctrl-C is heard when the kernels are done
             self.pace.measure(laps * -(-rows.size // program.batch), perf_counter() - started)
+            self.progress.epoch += laps
             logs = {name: values.tolist() for name, values in program.results(rows.size).items()}
             self.model.history.extend(range(first, first + laps), logs)
             program.release()
@@ -192,9 +237,9 @@ class Training:
 def evaluate(model: Any, source: Source, pace: Pace, callbacks: CallbackList) -> tuple[Logs, int]:
     """Loss and metrics of a model over data, and how many steps they took."""
     with callbacks.running("test") as logs, model.inference_lock:
-        results, steps = over_blocks(model, source, "test", run_program, pace, callbacks)
-        logs.update(results)
-    return results, steps
+        progress = Progress()
+        logs.update(over_blocks(model, source, "test", run_program, pace, callbacks, progress))
+    return logs, progress.step
 
 
 def run_program(program: Any, first: int, end: int) -> None:
@@ -203,26 +248,40 @@ def run_program(program: Any, first: int, end: int) -> None:
 
 
 def over_blocks(
-    model: Any, source: Source, what: str, run: Callable[[Any, int, int], None], pace: Pace, callbacks: CallbackList
-) -> tuple[Logs, int]:
-    """Run the program to "train" or to "test" over the blocks of an epoch; returns the means, and the number of steps.
+    model: Any,
+    source: Source,
+    what: str,
+    run: Callable[[Any, int, int], None],
+    pace: Pace,
+    callbacks: CallbackList,
+    progress: Progress,
+) -> Logs:
+    """Run the program to "train" or to "test" over the blocks of an epoch; returns the means.
 
-    The blocks may need several programs; they add to the same totals.
+    The blocks may need several programs; they add to the same totals. What `progress` says is done is left out.
     """
-    rows, steps, totals, program = 0, 0, None, None
+    rows, steps, before, program = 0, 0, progress.step, None
+    totals: np.ndarray | None = None
+    progress.begin(model, source)
     with closing(source.blocks(model)) as blocks:
         for block in blocks:
             model._ready(block.rows)
             program = model.executable(PURPOSES[what], source.batch or block.size, block.rows.kinds)
-            program.reset(totals=totals)
+            program.reset(totals=progress.sums(program) if totals is None else totals)
             totals = program.totals
-            done = over_block(program, block, what, partial(run, program), pace, callbacks, (rows, steps))
+            progress.totals = totals[0]
+            start = min(block.size, max(0, before - steps) * program.batch)
+            done = over_block(program, block, what, partial(run, program), pace, callbacks, (rows, steps), start)
             rows, steps = rows + done, steps + -(-done // program.batch)
             if what == "train" and model.stop_training:
                 break
     if program is None:
         raise ValueError("expected at least one row of data in an epoch, got none: an iterator does not begin again")
-    return means(program, rows), steps
+    if what == "test":
+        progress.step = steps
+    elif not model.stop_training:
+        callbacks.params["steps"] = steps  # of a stream, now it is known
+    return means(program, rows)
 
 
 def over_block(
@@ -233,14 +292,18 @@ def over_block(
     pace: Pace,
     callbacks: CallbackList,
     before: tuple[int, int],
+    start: int,
 ) -> int:
-    """Run over the rows of a block, before which the epoch had so many rows and steps; returns how many were run."""
-    (rows, steps), batch, done = before, program.batch, 0
+    """Run over the rows of a block from `start` on, before which the epoch had so many rows and steps.
+
+    Returns how many of its rows are done.
+    """
+    (rows, steps), batch, done = before, program.batch, start
     stops = what == "train"
     program.bind(block.rows.arrays, block.order)
     try:
         step = each_batch(run, batch, callbacks, what, lambda _, end: means(program, rows + end), steps)
-        for done in run_chunks(step, block.size, batch, pace):
+        for done in run_chunks(step, block.size, batch, pace, start):
             if stops and callbacks.listeners("on_chunk"):
                 callbacks.call("on_chunk", steps + -(-done // batch), means(program, rows + done))
             if stops and callbacks.model.stop_training:

@@ -1,70 +1,161 @@
 """Floor 2. Small tools: names to objects, checks of options, one-hot labels, seeds."""
 
-import contextlib
+import ctypes
 import difflib
 import math
 import operator
 import os
 import random as python_random
+import reprlib
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
-from fastbp import config
+from fastbp import config, registry
 from fastbp import random as fastbp_random
+from fastbp.registry import register
+
+__all__ = ["register", "set_random_seed", "to_categorical"]
 
 T = TypeVar("T")
 
 
-def lookup(kind: str, table: Mapping[str, T], name: str) -> T:
+# Other names of what tables have, as other libraries call it: the first of these that is in the table is meant.
+SYNONYMS = {
+    "swish": ("silu",),
+    "hard_silu": ("hard_swish",),
+    "logsigmoid": ("log_sigmoid",),
+    "amsgrad": ("adam",),
+    "nesterov": ("momentum", "sgd"),
+    "momentum": ("sgd",),
+    "mse": ("mean_squared_error",),
+    "mae": ("mean_absolute_error",),
+    "pinball": ("quantile",),
+    "smooth_l1": ("huber",),
+    "logcosh": ("log_cosh",),
+    "bce": ("binary_cross_entropy",),
+    "binary_crossentropy": ("binary_cross_entropy",),
+    "categorical_crossentropy": ("categorical_cross_entropy",),
+    "sparse_categorical_crossentropy": ("categorical_cross_entropy",),
+    "crossentropy": ("softmax_cross_entropy",),
+    "cross_entropy": ("softmax_cross_entropy", "crossentropy"),
+    "linear": ("dense",),
+    "nll": ("gaussian_nll",),
+}
+
+
+def suggestion(table: Collection[str], name: str) -> str:
+    """The name in the table that was probably meant, as the end of a message; nothing if none is near."""
+    meant = [known for known in SYNONYMS.get(name.lower(), ()) if known in table]
+    near = meant or difflib.get_close_matches(name.lower(), table, n=1, cutoff=0.6)
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def lookup(kind: str, table: Mapping[str, T], name: object) -> T:
     """The table's entry of that name; a ValueError names the nearest one if there is none."""
+    if not isinstance(name, str):
+        raise TypeError(f"expected {kind} as a name, got {described(name)}")
     if name in table:
         return table[name]
-    near = difflib.get_close_matches(name.lower(), table, n=1, cutoff=0.5)
-    hint = f": did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"unknown {kind} {name!r}{hint} (known: {', '.join(table)})")
+    raise ValueError(f"unknown {kind} {name!r}{suggestion(table, name)} (known: {', '.join(table)})")
 
 
 def resolve(kind: str, base: type, table: Mapping[str, Any], given: object) -> Any:
-    """The object itself, or the table's entry of that name."""
+    """The object itself, what a configuration describes, or the entry of that name in the table or the registry."""
     if isinstance(given, base):
         return given
+    if isinstance(given, dict):
+        return registry.make(_find(kind, base, table, given.get("name")), given)
     if isinstance(given, str):
-        return lookup(kind, table, given)
+        return _find(kind, base, table, given)
     hint = f"; write {given.__name__}()" if isinstance(given, type) else ""
     raise TypeError(f"expected {kind} as a name or a {base.__name__}, got {given!r}{hint}")
 
 
-def check_number(name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]") -> float:
-    """A finite float between low and high, whose `ends` are counted in or not: "[]", "[)", "(]", "()"."""
-    number = math.nan
-    if not isinstance(value, (bool, str, bytes)):
-        with contextlib.suppress(TypeError, ValueError):
-            number = float(value)  # type: ignore[arg-type]
-    inside = low <= number <= high and (number != low or ends[0] == "[") and (number != high or ends[1] == "]")
-    if not math.isfinite(number) or not inside:
-        raise ValueError(f"expected {name} as a finite number in {ends[0]}{low:g}, {high:g}{ends[1]}, got {value!r}")
-    return number
+def _find(kind: str, base: type, table: Mapping[str, Any], name: object) -> Any:
+    own = registry.own(name)
+    known = name in table or not (isinstance(own, type) and issubclass(own, base))
+    return lookup(kind, table, str(name)) if known else own
 
 
-def check_count(name: str, value: object, minimum: int) -> int:
-    """A whole number of at least `minimum`; ValueError otherwise."""
+def described(value: object) -> str:
+    """What a message says that it got: the value, or of an array its dtype and shape."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"{'masked ' * isinstance(value, np.ma.MaskedArray)}{value.dtype} {value.shape}"
+    return reprlib.repr(value)
+
+
+def as_number(name: str, value: object) -> float:
+    """A float of anything that is one number; TypeError for all else: flags, text, arrays with axes."""
+    if type(value) is float:
+        return value
+    if not isinstance(value, (bool, np.bool_, str, bytes)) and not getattr(value, "shape", ()):
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except OverflowError:  # of a whole number
+            return math.inf
+        except (TypeError, ValueError):
+            pass
+    raise TypeError(f"expected {name} as a number, got {described(value)}")
+
+
+def check_number(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    ends: str = "[]",
+    dtype: np.dtype[Any] | None = None,
+) -> float:
+    """A finite float between low and high, whose `ends` are counted in or not: "[]", "[)", "(]", "()".
+
+    With a dtype that holds also for what it is rounded to in that type. TypeError for what is no number.
+    """
+    if dtype is None and type(value) is float and (low < value < high or (value == low == 0 and ends[0] == "[")):
+        return value  # as it mostly is
+    number = as_number(name, value)
+    fits = _lies_in(number, low, high, ends)
+    if fits and (dtype is None or dtype.itemsize > 4 or _lies_in(ctypes.c_float(number).value, low, high, ends)):
+        return number
+    where = f"{ends[0]}{low:g}, {high:g}{ends[1]}{f' in {dtype}' if fits else ''}"
+    raise ValueError(f"expected {name} as a finite number in {where}, got {described(value)}")
+
+
+def _lies_in(number: float, low: float, high: float, ends: str) -> bool:
+    above = low < number or (number == low and ends[0] == "[")
+    return above and (number < high or (number == high and ends[1] == "]")) and math.isfinite(number)
+
+
+def check_count(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
+    """A whole number from `minimum` to `maximum`; ValueError otherwise, TypeError for what is no whole number."""
     try:
         count = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         count = None
-    if count is None or isinstance(value, bool) or count < minimum:
-        raise ValueError(f"expected {name} as a whole number of at least {minimum}, got {value!r}")
+    if count is None or isinstance(value, bool):
+        raise TypeError(f"expected {name} as a whole number, got {described(value)}")
+    if count < minimum or (maximum is not None and count > maximum):
+        bits = maximum.bit_length() if maximum else 0
+        most = f"2**{bits} - 1" if bits > 31 else maximum
+        where = f"of at least {minimum}" if maximum is None else f"from {minimum} to {most}"
+        raise ValueError(f"expected {name} as a whole number {where}, got {described(count)}")
     return count
 
 
+def check_axis(name: str, axes: int, axis: object) -> int:
+    """An axis of the array `name`, counted from the front."""
+    if not axes:
+        raise ValueError(f"expected {name} with at least one axis, got a scalar")
+    return check_count("axis", axis, -axes, axes - 1) % axes
+
+
 def check_flag(name: str, value: object) -> bool:
-    """True or False; ValueError otherwise."""
+    """True or False; TypeError otherwise."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    raise ValueError(f"expected {name} as True or False, got {value!r}")
+    raise TypeError(f"expected {name} as True or False, got {described(value)}")
 
 
 def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
@@ -132,9 +223,7 @@ def set_random_seed(seed: int) -> None:
     >>> first_weight() == first_weight()
     True
     """
-    value = check_count("seed", seed, 0)
-    if value >= 2**32:
-        raise ValueError(f"expected seed below 2**32, got {seed!r}")
+    value = check_count("seed", seed, 0, 2**32 - 1)
     python_random.seed(value)
     np.random.seed(value)
     fastbp_random.seed(value)

@@ -12,5 +12,7 @@ cdef class Rule:
 # The numbers that change from step to step. Those of the rule stay where the step has none but its size.
 cdef inline void set_step(fbp_update* update, const Share* share) noexcept nogil:
     update.rate = share.rate
-    if share.more:
-        update.shrink, update.gradient_rate, update.correction = share.more[0], share.more[1], share.more[2]
+    if share.numbers:
+        update.shrink, update.gradient_rate = share.numbers.shrink, share.numbers.gradient_rate
+        update.correction = share.numbers.correction
+        update.keep, update.overwrite = share.numbers.keep, share.numbers.overwrite

@@ -28,6 +28,9 @@ class Rule:
         l1: float = 0,
         l2: float = 0,
         clip: float = ...,
+        *,
+        multiplier: float = 1,
+        average: Array | None = None,
     ) -> None: ...
 
 class _Product(Op):
@@ -75,4 +78,4 @@ class BiasGradient(Op):
     def __init__(self, dz: Array, db: Array | None = None, rule: Rule | None = None) -> None: ...
 
 class ApplyUpdate(Op):
-    def __init__(self, gradient: Array, rule: Rule) -> None: ...
+    def __init__(self, gradient: Array, rule: Rule, squares: Array | None = None, max_norm: float = ...) -> None: ...

@@ -12,7 +12,7 @@
 #     The number of parts is a constant: the bits do not depend on the threads.
 
 cimport numpy as cnp
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, sqrt
 from libc.string cimport memset
 
 import numpy as np
@@ -30,15 +30,15 @@ cnp.import_array()
 cdef class Rule:
     """How one parameter changes: its memory, its state and the optimizer's constants, as fbp_update has them.
 
-    The step size comes with each step. `weight` and `states` are C-contiguous.
+    The step size comes with each step. `weight`, `states` and `average` are C-contiguous.
     """
 
     def __init__(self, str kind, cnp.ndarray weight, states, double momentum=0, double decay=0, double epsilon=0,
                  double gradient_rate=0, double correction=1, double shrink=0, double l1=0, double l2=0,
-                 double clip=INFINITY):
+                 double clip=INFINITY, *, double multiplier=1, cnp.ndarray average=None):
         cdef cnp.ndarray state
         cdef Py_ssize_t i = 0
-        self.arrays = (weight, *states)
+        self.arrays = (weight, *states) if average is None else (weight, *states, average)
         self.kernels = kernels_of(type_code(weight))
         memset(&self.update, 0, sizeof(fbp_update))
         self.update.kind = UPDATES[kind]
@@ -47,7 +47,10 @@ cdef class Rule:
         self.update.momentum, self.update.decay, self.update.epsilon = momentum, decay, epsilon
         self.update.gradient_rate, self.update.correction, self.update.shrink = gradient_rate, correction, shrink
         self.update.l1, self.update.l2, self.update.clip = l1, l2, clip
+        self.update.scale, self.update.multiplier = 1, multiplier
         self.update.options = (shrink != 0 and kind != "adamw") or l1 != 0 or l2 != 0 or clip != INFINITY
+        if average is not None:
+            self.update.average, self.update.options = cnp.PyArray_DATA(average), True
         self.keeps_untouched = kind == "sgd" and not self.update.options
         for state in states:
             self.update.state[i] = cnp.PyArray_DATA(state)
@@ -349,6 +352,10 @@ cdef class BiasGradient(Op):
 cdef struct Application:          # one parameter's update from a gradient in memory
     const fbp_kernels* kernels
     View gradient                 # IN, C-contiguous, as one row
+    const fbp_kernels* sums       # those of double
+    const double* squares         # IN (blocks,): together the square of a norm; or NULL
+    Py_ssize_t blocks
+    double max_norm               # of that norm
     fbp_update update
 
 
@@ -356,20 +363,35 @@ cdef void apply_update(const void* args, const Share* share) noexcept nogil:
     cdef const Application* p = <const Application*> args
     cdef fbp_update update = p.update
     cdef Py_ssize_t begin, end, size = p.gradient.itemsize
+    cdef double norm
+    if share.numbers and share.numbers.held:
+        return
     cut(p.gradient.cols, 64 // size, share.index, share.count, &begin, &end)
     set_step(&update, share)
+    if p.squares:
+        norm = sqrt(p.sums.sum(p.blocks, p.squares))
+        update.scale = 1 if norm <= p.max_norm else p.max_norm / norm
     p.kernels.update(&update, 0, begin, 1, end - begin, p.gradient.data + begin * size, p.gradient.cols, NULL, 0)
 
 
 cdef class ApplyUpdate(Op):
-    """Change a parameter by its gradient, of the same shape, C-contiguous."""
+    """Change a parameter by its gradient, of the same shape, C-contiguous.
+
+    With `squares`, (blocks,) of float64, the gradient is scaled down as far as their sum, the square of a norm, asks for
+    (Pascanu, Mikolov & Bengio 2013).
+    """
 
     cdef Application p
 
-    def __init__(self, cnp.ndarray gradient, Rule rule not None):
+    def __init__(self, cnp.ndarray gradient, Rule rule not None, cnp.ndarray squares=None, double max_norm=INFINITY):
+        memset(&self.p, 0, sizeof(Application))
         self.by_rows = False
         self.fn, self.args = apply_update, &self.p
-        self.arrays = (gradient, rule)
+        self.arrays = (gradient, rule, squares)
         self.kernels = self.p.kernels = rule.kernels
         self.p.gradient = flat_view(gradient)
         self.p.update = rule.update
+        if squares is not None:
+            self.p.sums, self.p.blocks = kernels_of(FBP_F64), cnp.PyArray_SIZE(squares)
+            self.p.squares, self.p.max_norm = <double*> cnp.PyArray_DATA(squares), max_norm
+            self.p.update.options = True

@@ -69,8 +69,11 @@ cdef extern from "fbp_kernels.h" nogil:
         void* state[3]
         fbp_size stride
         double rate, gradient_rate, correction, shrink
+        double scale, keep, overwrite
+        double multiplier
         double momentum, decay, epsilon
         double l1, l2, clip
+        void* average
         int options
 
     ctypedef struct fbp_vector:
@@ -124,6 +127,9 @@ cdef extern from "fbp_kernels.h" nogil:
         void* rstd
         void* running_mean
         void* running_variance
+        void* sums
+        fbp_size sums_stride, block
+        const void* first
         void* y
         fbp_size y_stride
         void* dgamma
@@ -203,9 +209,12 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_indices)(const fbp_gather* args) noexcept nogil
         void (*gather_sparse)(const fbp_gather* args) noexcept nogil
-        void (*batch_norm)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_apply)(const fbp_norm* args) noexcept nogil
-        void (*batch_norm_backward)(const fbp_norm* args) noexcept nogil
+        void (*batch_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_moments)(const fbp_norm* args) noexcept nogil
+        void (*batch_apply)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_sums)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_factors)(const fbp_norm* args) noexcept nogil
+        void (*batch_gradient_apply)(const fbp_norm* args) noexcept nogil
         void (*group_norm)(const fbp_norm* args) noexcept nogil
         void (*group_norm_backward)(const fbp_norm* args) noexcept nogil
         fbp_block_fn dropout

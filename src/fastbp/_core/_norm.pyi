@@ -24,9 +24,7 @@ class BatchNorm(Op):
     ) -> None: ...
 
 class BatchNormInference(Op):
-    def __init__(
-        self, x: Array, gamma: Array | None, beta: Array | None, y: Array, mean: Array, rstd: Array
-    ) -> None: ...
+    def __init__(self, x: Array, y: Array, mean: Array, factors: Array) -> None: ...
 
 class BatchNormGradient(Op):
     def __init__(
@@ -66,7 +64,7 @@ class GroupNormGradient(Op):
         mean: Array | None,
         rstd: Array,
         dx: Array,
-        sums: Array,
+        parameters: Array,
         groups: int = 1,
         span: int = 1,
     ) -> None: ...

@@ -5,6 +5,19 @@ from cpython.ref cimport PyObject
 
 from ._kernels cimport fbp_kernels
 
+# What changes from step to step in a program with updates: a row of the numbers that Program.run takes.
+cdef struct Numbers:
+    double rate             # step size
+    double shrink           # and the next two: of fbp_update
+    double gradient_rate
+    double correction
+    double carry            # 1: the gradient is added to those of the steps before; 0: it starts a sum
+    double held             # 1: no parameter changes in this step
+    double keep             # and the next: of fbp_update
+    double overwrite
+cdef enum:
+    STREAMED_BYTES = 16 << 20   # results as large as this may go past the caches
+
 # The part of a step that one call of an op does: slice `index` of `count`, and with it rows [begin, end) of the batch.
 cdef struct Share:
     Py_ssize_t begin, end
@@ -13,8 +26,9 @@ cdef struct Share:
     Py_ssize_t first        # position of its first row in the caller's order
     Py_ssize_t lap          # how often all rows were gone over before in this run
     double rate             # step size of this step
-    const double* more      # the other numbers of this step: shrink, gradient_rate and correction of fbp_update; or NULL
+    const Numbers* numbers  # of this step, or NULL: it has none but its size
     void* scratch           # of this thread, as large as the op asked for
+    void* shared            # of all threads and stages of the op, likewise
     PyObject** error        # where an op that calls Python leaves an exception; the run then ends with the phase
 
 ctypedef void (*OpFn)(const void* args, const Share* share) noexcept nogil
@@ -27,13 +41,22 @@ cdef struct View:
     Py_ssize_t itemsize
     bint moving
 
+cdef enum:
+    STAGES = 3                  # of an op at most
+
 cdef class Op:
     cdef OpFn fn
+    cdef OpFn[2] then                     # later stages, each when all shares of the one before are done; or NULL
     cdef const void* args
     cdef const fbp_kernels* kernels
     cdef readonly bint by_rows            # split over the rows of the batch, or over what it computes
     cdef readonly Py_ssize_t scratch      # bytes a thread
+    cdef readonly Py_ssize_t shared       # bytes that later stages find as earlier ones left them
     cdef readonly object arrays           # keeps the memory alive
+
+cdef inline OpFn stage_of(Op op, int stage) noexcept:
+    return op.fn if stage == 0 else op.then[stage - 1]
+
 
 cdef View view_of(cnp.ndarray a, bint moving=?)
 cdef View flat_view(cnp.ndarray a)

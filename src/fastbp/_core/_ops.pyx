@@ -1,5 +1,6 @@
 # Floor 1. What an op is: a function that every thread of a team runs for its own share, and its arguments.
-# The ops themselves are in _dense.pyx (products and parameters) and _rows.pyx (row by row).
+# The ops themselves are in _dense.pyx (products and parameters), _rows.pyx and _losses.pyx (row by row), _columns.pyx
+# (sums down columns), _norm.pyx (normalisation) and _vectors.pyx (gradients as vectors).
 #
 # Design
 # (a) An op is a C function and a struct of arguments, so that a program is a flat list that runs without Python. The
@@ -8,7 +9,7 @@
 # (c) Two ways to share the work. Ops `by_rows` do rows [begin, end) of the batch, all the same ones, so that a chain of
 #     them needs no synchronisation. The others cut what they compute (a weight's gradient) into a grid; the sum over the
 #     batch is never cut, so the bits do not depend on the number of slices.
-# (d) Arguments are trusted: the edge has checked them (data.py, ops/edge.py).
+# (d) Arguments are trusted: the edge has checked them (data.py, ops/edge.pyx).
 
 cimport numpy as cnp
 from libc.string cimport memset

@@ -73,6 +73,8 @@ cdef struct Limits:
 cdef void limit_norms(const void* args, const Share* share) noexcept nogil:
     cdef const Limits* p = <const Limits*> args
     cdef Py_ssize_t begin, end
+    if share.numbers and share.numbers.held:
+        return
     cut(p.lines, p.unit, share.index, share.count, &begin, &end)
     p.kernels.limit_norms(&p.limit, begin, end)
 

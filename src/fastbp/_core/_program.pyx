@@ -22,7 +22,7 @@ from cpython.ref cimport Py_DECREF, PyObject
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from ._ops cimport Op, OpFn, Share
+from ._ops cimport STAGES, Numbers, Op, OpFn, Share, stage_of
 from ._team cimport *
 
 cimport numpy as cnp
@@ -55,7 +55,7 @@ cdef struct Run:                  # one call of Program.run
     Py_ssize_t first, rows        # of a lap
     Py_ssize_t steps              # of a lap
     const double* rates           # (laps * steps, rate_count) or NULL
-    Py_ssize_t rate_count         # 1, or 4: the step size, then Share.more
+    Py_ssize_t rate_count         # 1, or as many as Numbers has
     double* seconds               # (threads, ops): time spent in each, is added to; or NULL
     Py_ssize_t op_count
     int threads
@@ -64,6 +64,7 @@ cdef struct Run:                  # one call of Program.run
     char* scratch                 # (threads, scratch_bytes)
     Py_ssize_t scratch_bytes
     PyObject** error              # where an op leaves an exception; NULL there: none did
+    char* shared
     fbp_counter* current          # number of the phase that runs now
     fbp_counter* done             # its slices that are done
     fbp_counter* claims           # (threads,) phase number << SLICE_BITS | slices taken of that thread's range
@@ -96,10 +97,10 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     share.lap = step // run.steps
     share.first = run.first + step % run.steps * run.batch
     share.rate = run.rates[step * run.rate_count] if run.rates else 0
-    share.more = run.rates + step * run.rate_count + 1 if run.rate_count > 1 else NULL
+    share.numbers = <const Numbers*> (run.rates + step * run.rate_count) if run.rate_count > 1 else NULL
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
-    share.scratch = run.scratch + rank * run.scratch_bytes
+    share.scratch, share.shared = run.scratch + rank * run.scratch_bytes, run.shared
     share.error = run.error
     if run.seconds:
         seconds = run.seconds + rank * run.op_count + (phase.calls - run.phases[0].calls)
@@ -182,13 +183,19 @@ cdef void start(Run* run) noexcept nogil:
         run_team(work_on, run, run.threads)
 
 
-cdef Py_ssize_t team_bytes(int threads, Py_ssize_t scratch_bytes) noexcept:
-    return threads * scratch_bytes + (threads + 2) * <Py_ssize_t> sizeof(fbp_counter)
+# Scratch begins on a cache line, and no two threads' on the same lines of a page.
+cdef Py_ssize_t rounded(Py_ssize_t bytes) noexcept:
+    return (bytes + 4159) // 64 * 64
 
 
-cdef void use_memory(Run* run, char* memory, Py_ssize_t scratch_bytes) noexcept:
+cdef Py_ssize_t team_bytes(int threads, Py_ssize_t scratch_bytes, Py_ssize_t shared_bytes) noexcept:
+    return threads * scratch_bytes + shared_bytes + (threads + 2) * <Py_ssize_t> sizeof(fbp_counter)
+
+
+cdef void use_memory(Run* run, char* memory, Py_ssize_t scratch_bytes, Py_ssize_t shared_bytes) noexcept:
     run.scratch, run.scratch_bytes = memory, scratch_bytes
-    run.current = <fbp_counter*> (memory + run.threads * scratch_bytes)
+    run.shared = memory + run.threads * scratch_bytes
+    run.current = <fbp_counter*> (run.shared + shared_bytes)
     run.done, run.claims = run.current + 1, run.current + 2
 
 
@@ -207,7 +214,7 @@ cdef class Program:
     Parameters
     ----------
     phases : list of (slice_rows, slices_per_thread, list of Op)
-        The ops of a phase are all by rows or all not; see `Op.by_rows`.
+        The ops of a phase are all by rows or all not; see `Op.by_rows`. Later stages of them are phases of their own.
     batch : int
         Rows of a step.
     threads : int
@@ -221,7 +228,7 @@ cdef class Program:
     cdef readonly Py_ssize_t batch
     cdef readonly int threads
     cdef bint flush
-    cdef Py_ssize_t phase_count, op_count, scratch_bytes
+    cdef Py_ssize_t phase_count, op_count, scratch_bytes, shared_bytes
     cdef object memory, keep
     cdef char* scratch
     cdef int reserved
@@ -229,34 +236,39 @@ cdef class Program:
     def __init__(self, phases, Py_ssize_t batch, int threads=1024, bint flush=False):
         cdef Op op
         cdef Py_ssize_t i = 0, n = 0
+        cdef int stage
         self.batch, self.threads, self.flush = batch, threads, flush
         self.keep = [list(ops) for _, _, ops in phases]
-        self.phase_count = len(phases)
-        self.phases = <Phase*> malloc(max(1, self.phase_count) * sizeof(Phase))
-        self.calls = <Call*> malloc(max(1, sum(map(len, self.keep))) * sizeof(Call))
+        self.phases = <Phase*> malloc(max(1, STAGES * len(phases)) * sizeof(Phase))
+        self.calls = <Call*> malloc(max(1, STAGES * sum(map(len, self.keep))) * sizeof(Call))
         if not self.phases or not self.calls:
             raise MemoryError
-        for i, (slice_rows, slices_per_thread, ops) in enumerate(phases):
-            self.phases[i].calls = self.calls + n
-            self.phases[i].count = len(ops)
-            self.phases[i].slice_rows = slice_rows
-            self.phases[i].slices_per_thread = slices_per_thread
-            self.phases[i].by_rows = ops[0].by_rows
-            for op in ops:
-                self.calls[n].fn, self.calls[n].args = op.fn, op.args
-                self.scratch_bytes = max(self.scratch_bytes, (op.scratch + 4159) // 64 * 64)
-                n += 1
-        self.op_count = n
+        for slice_rows, slices_per_thread, ops in phases:
+            for stage in range(STAGES):
+                self.phases[i].calls = self.calls + n
+                self.phases[i].count = 0
+                self.phases[i].slice_rows = slice_rows
+                self.phases[i].slices_per_thread = slices_per_thread
+                self.phases[i].by_rows = ops[0].by_rows
+                for op in ops:
+                    if stage_of(op, stage) != NULL:
+                        self.calls[n].fn, self.calls[n].args = stage_of(op, stage), op.args
+                        self.scratch_bytes = max(self.scratch_bytes, rounded(op.scratch))
+                        self.shared_bytes = max(self.shared_bytes, rounded(op.shared) if op.shared else 0)
+                        self.phases[i].count += 1
+                        n += 1
+                i += self.phases[i].count > 0
+        self.phase_count, self.op_count = i, n
 
     def __dealloc__(self):
         free(self.phases)
         free(self.calls)
 
-    # Memory for so many threads: scratch of each, then the counters.
+    # Memory for so many threads: scratch of each and of all, then the counters.
     cdef int reserve(self, int threads) except -1:
         cdef cnp.ndarray memory
         if threads > self.reserved:
-            memory = _memory.zeros(team_bytes(threads, self.scratch_bytes), np.uint8)
+            memory = _memory.zeros(team_bytes(threads, self.scratch_bytes, self.shared_bytes), np.uint8)
             self.memory, self.scratch, self.reserved = memory, cnp.PyArray_BYTES(memory), threads
         return 0
 
@@ -267,9 +279,8 @@ cdef class Program:
         Parameters
         ----------
         first, rows : int
-        rates : float64 array, shape (steps,) or (steps, 4), C-contiguous, optional
-            Of each step of each lap, for programs with updates: the step size, or with it the weight decay, Nadam's step
-            size of the gradient and its correction of the second moment.
+        rates : float64 array, shape (steps,) or (steps, 8), C-contiguous, optional
+            Of each step of each lap, for programs with updates: the step size, or all that `_ops.Numbers` has.
         laps : int
         seconds : float64 array, shape (threads, ops), optional
             The time that each thread spends in each op is added to it. It also limits the number of threads.
@@ -295,7 +306,7 @@ cdef class Program:
         run.op_count = self.op_count
         run.mode = fbp_flushing(fbp_current_mode()) if self.flush else fbp_current_mode()
         run.end = <unsigned long long> (laps * run.steps * self.phase_count)
-        use_memory(&run, self.scratch, self.scratch_bytes)
+        use_memory(&run, self.scratch, self.scratch_bytes, self.shared_bytes)
         with nogil:
             start(&run)
         check_error(error)
@@ -336,7 +347,7 @@ cdef void give_back(Block* block) noexcept:
 
 
 def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
-    """Run one op once: a program of one phase and one step.
+    """Run one op once: a program of one step, with a phase for each stage of the op.
 
     Parameters
     ----------
@@ -348,31 +359,33 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     rate : float
         Step size, for updates.
     """
-    cdef Call call
-    cdef Phase phase
+    cdef Call[STAGES] calls
+    cdef Phase[STAGES] phases
     cdef Run run
     cdef PyObject* error = NULL
-    cdef int threads = team_size()
-    cdef Py_ssize_t scratch_bytes = (op.scratch + 4159) // 64 * 64
+    cdef int threads = team_size(), stages = 0
+    cdef Py_ssize_t scratch_bytes = rounded(op.scratch), shared_bytes = rounded(op.shared) if op.shared else 0
     cdef Block* block
     cdef size_t start_of_memory
     if threads > 1:
         threads = max(1, min(threads, <int> min(work / WORK_PER_THREAD, 1024.0)))
         if op.by_rows:
             threads = <int> min(<Py_ssize_t> threads, max(rows, 1))
-    block = take(team_bytes(threads, scratch_bytes) + HEADER)
+    block = take(team_bytes(threads, scratch_bytes, shared_bytes) + HEADER)
     start_of_memory = <size_t> block + HEADER
     start_of_memory += HEADER - start_of_memory % HEADER
-    call.fn, call.args = op.fn, op.args
-    phase.calls, phase.count, phase.by_rows = &call, 1, op.by_rows
-    phase.slice_rows, phase.slices_per_thread = max(rows, 1), 1
+    while stages < STAGES and stage_of(op, stages) != NULL:
+        calls[stages].fn, calls[stages].args = stage_of(op, stages), op.args
+        phases[stages].calls, phases[stages].count, phases[stages].by_rows = &calls[stages], 1, op.by_rows
+        phases[stages].slice_rows, phases[stages].slices_per_thread = max(rows, 1), 1
+        stages += 1
     memset(&run, 0, sizeof(Run))
     run.error = &error
-    run.phases, run.phase_count, run.batch, run.rows = &phase, 1, max(rows, 1), rows
+    run.phases, run.phase_count, run.batch, run.rows = phases, stages, max(rows, 1), rows
     run.steps = 1
-    run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, 1
+    run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, stages
     run.mode = fbp_current_mode()
-    use_memory(&run, <char*> start_of_memory, scratch_bytes)
+    use_memory(&run, <char*> start_of_memory, scratch_bytes, shared_bytes)
     with nogil:
         start(&run)
     give_back(block)

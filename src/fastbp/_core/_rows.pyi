@@ -49,38 +49,8 @@ class Softmax(_RowMap):
 class SoftmaxGradient(_RowMap):
     def __init__(self, da: Array, a: Array, dz: Array, log: bool = False) -> None: ...
 
-class _Comparison(Op):
-    def bind(self, x: Array) -> None: ...
-    def bind_target(self, y: Array) -> None: ...
-    def bind_weight(self, weight: Array) -> None: ...
-
-class Loss(_Comparison):
-    def __init__(
-        self,
-        kind: str,
-        prediction: Array,
-        target: Array,
-        value: Array | None = None,
-        gradient: Array | None = None,
-        mean: bool = True,
-        scale: float = 1,
-        weight: Array | None = None,
-        alpha: float = 0,
-        smoothing: float = 0,
-    ) -> None: ...
-    def set_variance(self, variance: Array, gradient: Array) -> None: ...
-
-def total(values: Array) -> float: ...
-
 class RowReduce(Op):
     def __init__(self, kind: str, x: Array, out: Array) -> None: ...
-
-class Metric(_Comparison):
-    def __init__(self, kind: str, prediction: Array, target: Array, value: Array, threshold: float = 0.5) -> None: ...
-
-class Accumulate(Op):
-    def __init__(self, values: Array, total: Array) -> None: ...
-    def bind(self, total: Array) -> None: ...
 
 class Gather(Op):
     def __init__(

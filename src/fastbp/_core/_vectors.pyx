@@ -4,8 +4,11 @@
 # (a) A share is a part of the vector by cache lines, or of a matrix of rows; what it writes nobody else reads.
 # (b) A sum of squares is cut in blocks of a fixed size. Threads take whole blocks, and the blocks' sums are added in
 #     their order when all are done, so the bits do not depend on the threads.
+# (c) What is only wanted where parameters change is left out in the other steps (`Numbers.held`).
 
 cimport numpy as cnp
+from libc.stdint cimport intptr_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 import numpy as np
@@ -19,6 +22,8 @@ cnp.import_array()
 
 cdef enum:
     BLOCK = 16384   # elements whose squares are summed in one go
+
+cdef int SCALE = VECTORS["scale"], BLEND = VECTORS["blend"]
 
 cdef struct Map:                  # out = f(x, other)
     const fbp_kernels* kernels
@@ -40,7 +45,7 @@ cdef class VectorMap(Op):
 
     cdef Map p
 
-    def __init__(self, str kind, double a, double b, cnp.ndarray x, cnp.ndarray out, cnp.ndarray other=None):
+    def __init__(self, cnp.ndarray x, cnp.ndarray out, str kind, double a, double b, cnp.ndarray other=None):
         cdef View view = no_view()
         memset(&self.p, 0, sizeof(Map))
         self.by_rows = False
@@ -61,7 +66,8 @@ cdef class VectorMap(Op):
 
 cdef struct Squares:              # partial[i] = sum of squares of block i
     const fbp_kernels* kernels
-    View x                        # IN, as one row
+    const intptr_t* place         # IN (blocks,) addresses
+    const intptr_t* size          # IN (blocks,) elements
     double* partial               # OUT (blocks,)
     Py_ssize_t blocks
 
@@ -69,26 +75,85 @@ cdef struct Squares:              # partial[i] = sum of squares of block i
 cdef void sum_of_squares(const void* args, const Share* share) noexcept nogil:
     cdef const Squares* p = <const Squares*> args
     cdef Py_ssize_t begin, end, block
+    if share.numbers and share.numbers.held:
+        return
     cut(p.blocks, 1, share.index, share.count, &begin, &end)
     for block in range(begin, end):
-        p.partial[block] = p.kernels.sum_of_squares(min(BLOCK, p.x.cols - block * BLOCK),
-                                                    p.x.data + block * BLOCK * p.x.itemsize)
+        p.partial[block] = p.kernels.sum_of_squares(p.size[block], <const void*> p.place[block])
+
+
+cpdef Py_ssize_t blocks(Py_ssize_t size) noexcept:
+    """How many sums of squares make that of an array of so many elements."""
+    return (size + BLOCK - 1) // BLOCK
 
 
 cdef class SumOfSquares(Op):
-    """The sum of the squares of x, C-contiguous, in double."""
+    """The sum of the squares of arrays, C-contiguous, of one type, in double; block by block in `partial`, (blocks,)."""
 
     cdef Squares p
+    cdef intptr_t* table
 
-    def __init__(self, cnp.ndarray x):
-        cdef cnp.ndarray partial = np.empty((cnp.PyArray_SIZE(x) + BLOCK - 1) // BLOCK)
+    def __dealloc__(self):
+        free(self.table)
+
+    def __init__(self, tuple arrays not None, cnp.ndarray partial=None):
+        cdef cnp.ndarray x
+        cdef Py_ssize_t at, size, count = 0, i = 0
+        cdef intptr_t* place
+        for x in arrays:
+            count += blocks(cnp.PyArray_SIZE(x))
+        self.table = place = <intptr_t*> malloc(max(1, 2 * count) * sizeof(intptr_t))
+        if not place:
+            raise MemoryError
+        for x in arrays:
+            size = cnp.PyArray_SIZE(x)
+            for at in range(0, size, BLOCK):
+                place[i] = <intptr_t> (cnp.PyArray_BYTES(x) + at * cnp.PyArray_ITEMSIZE(x))
+                place[count + i] = min(BLOCK, size - at)
+                i += 1
+        if partial is None:
+            partial = np.empty(count)
         self.by_rows = False
         self.fn, self.args = sum_of_squares, &self.p
-        self.arrays = (x, partial)
-        self.kernels = self.p.kernels = kernels_of(type_code(x))
-        self.p.x = flat_view(x)
-        self.p.partial, self.p.blocks = <double*> cnp.PyArray_DATA(partial), cnp.PyArray_SIZE(partial)
+        self.arrays = (arrays, partial)
+        self.kernels = self.p.kernels = kernels_of(type_code(arrays[0]))
+        self.p.place, self.p.size, self.p.blocks = place, place + count, count
+        self.p.partial = <double*> cnp.PyArray_DATA(partial)
 
     def total(self):
         """The result, once the op has run."""
         return kernels_of(FBP_F64).sum(self.p.blocks, self.p.partial)
+
+
+cdef struct Mean:                 # mean = gradient / count, or mean + gradient / count
+    const fbp_kernels* kernels
+    View gradient                 # IN, as one row
+    View mean                     # IN OUT, as one row
+    double share                  # 1 / count
+
+
+cdef void mean_gradient(const void* args, const Share* share) noexcept nogil:
+    cdef const Mean* p = <const Mean*> args
+    cdef Py_ssize_t begin, end, size = p.mean.itemsize
+    cdef fbp_vector vector
+    cut(p.mean.cols, 64 // size, share.index, share.count, &begin, &end)
+    memset(&vector, 0, sizeof(fbp_vector))
+    vector.kind, vector.a = SCALE, p.share
+    if share.numbers and share.numbers.carry:
+        vector.kind, vector.a, vector.b = BLEND, 1, p.share
+        vector.other, vector.stride = p.mean.data, p.mean.cols
+    p.kernels.vector_map(&vector, 0, begin, 1, end - begin, p.gradient.data + begin * size, p.mean.cols,
+                         p.mean.data + begin * size, p.mean.cols)
+
+
+cdef class MeanGradient(Op):
+    """The mean of a gradient over `count` steps, complete in the last of them. Both C-contiguous, of one shape."""
+
+    cdef Mean p
+
+    def __init__(self, cnp.ndarray gradient, cnp.ndarray mean, Py_ssize_t count):
+        self.by_rows = False
+        self.fn, self.args = mean_gradient, &self.p
+        self.arrays = (gradient, mean)
+        self.kernels = self.p.kernels = kernels_of(type_code(mean))
+        self.p.gradient, self.p.mean, self.p.share = flat_view(gradient), flat_view(mean), 1.0 / count

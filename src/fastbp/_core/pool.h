@@ -1,17 +1,17 @@
 // Floor 1. Threads that wait for work. Included by _team.pyx alone, so that a process has them once.
 //
-// Why not OpenMP's: at the end of its parallel regions the caller waits for every thread, also for one that the host has
-// put aside before it did anything, and that takes milliseconds. Here a thread that comes too late finds the door shut;
-// only those that came in are waited for.
-// The work itself is handed out by the executor, in slices, to whoever is there; so nothing is lost if nobody comes.
+// Why not OpenMP's: at the end of its parallel regions the caller waits for every thread, also for one that the host
+// has put aside before it did anything, and that takes milliseconds. Here a thread that comes too late finds the door
+// shut; only those that came in are waited for. The work itself is handed out by the executor, in slices, to whoever is
+// there; so nothing is lost if nobody comes.
 //
 // A team is a caller and the threads that help it. A caller takes a team that is free, or makes one; threads stay with
 // their team, and teams for the life of the process: as many as callers were ever at work at once. Threads spin for a
 // moment after a job, because the next one often follows at once, and then sleep.
 //
 // The door: `open` is the number of the job that may be entered, 0 if none. A thread first counts itself in, then looks
-// whether the door is still open; the caller first shuts the door, then waits until nobody is counted in. Both orders are
-// sequentially consistent, so one of the two sees the other.
+// whether the door is still open; the caller first shuts the door, then waits until nobody is counted in. Both orders
+// are sequentially consistent, so one of the two sees the other.
 
 #ifndef FBP_POOL_H
 #define FBP_POOL_H

@@ -1,5 +1,5 @@
-// Floor 1. What the executor needs of the machine and Cython does not offer: atomics, a pause, a clock, the treatment of
-// subnormal numbers, the OpenMP calls (or their single-threaded stand-ins where the compiler has no OpenMP).
+// Floor 1. What the executor needs of the machine and Cython does not offer: atomics, a pause, a clock, the treatment
+// of subnormal numbers, the OpenMP calls (or their single-threaded stand-ins where the compiler has no OpenMP).
 
 #ifndef FBP_THREADS_H
 #define FBP_THREADS_H

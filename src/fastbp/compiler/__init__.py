@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _dense, _penalty
+from .._core import _penalty, _vectors
 from .._core._program import Program
+from ..optimizers.base import slice_of
 from ..utils import renew_after_fork
 from . import listing, profile, schedule
 from .adjoints import record_adjoints
@@ -162,17 +163,38 @@ def _add_penalties(tape: Tape, gradients: dict[Tensor, Tensor]) -> dict[Tensor, 
 
 
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
-    for parameter, gradient in gradients.items():
-        variable = parameter.variable
-        place = slice(variable.offset, variable.offset + variable.value.size)
-        states = [state[place].reshape(variable.shape) for state in optimizer.state]
-        rule = _dense.Rule(optimizer.kernel, variable.value, states, **optimizer.constants())
+    """Record how the parameters change: their gradients' means over several steps, where wanted, norms, and updates."""
+    changing = {parameter: g for parameter, g in gradients.items() if optimizer.multiplier(parameter.variable)}
+    if optimizer.mean_gradient is not None:
+        changing = {p: _record_mean(tape, g, p.variable, optimizer) for p, g in changing.items()}
+    limit = optimizer.clipnorm or optimizer.global_clipnorm
+    together = tuple(changing.values())
+    norm = (_record_norm(tape, together),) if optimizer.global_clipnorm and changing else ()
+    for parameter, gradient in changing.items():
+        if optimizer.clipnorm:
+            norm = (_record_norm(tape, (gradient,)),)
+        rule, clip = optimizer.rule(parameter.variable), {"max_norm": limit} if limit else {}
         # a constraint waits for the update, and whoever reads the parameter in this step does not wait for either
-        updated = Tensor(parameter.name, parameter.shape, "updated", variable)
-        outputs = (parameter, updated) if variable.constraint else (parameter,)
-        tape.emit("update", (parameter, gradient), *outputs, rule=rule, update=optimizer.kernel)
-        if variable.constraint:
-            tape.emit("constrain", (updated,), parameter, constraint=variable.constraint)
+        constraint = parameter.variable.constraint
+        updated = Tensor(parameter.name, parameter.shape, "updated", parameter.variable)
+        outputs = (parameter, updated) if constraint else (parameter,)
+        tape.emit("update", (parameter, gradient, *norm), *outputs, rule=rule, update=optimizer.kernel, **clip)
+        if constraint:
+            tape.emit("constrain", (updated,), parameter, constraint=constraint)
+
+
+def _record_mean(tape: Tape, gradient: Tensor, variable: Any, optimizer: Any) -> Tensor:
+    """The mean of a gradient over the steps that make an update; it lasts from step to step."""
+    memory = slice_of(optimizer.mean_gradient, variable)
+    mean = Tensor(f"mean {gradient.name}", gradient.shape, "gradient")
+    return tape.emit("mean_gradient", (gradient,), mean, memory=memory, count=optimizer.gradient_accumulation_steps)
+
+
+def _record_norm(tape: Tape, gradients: tuple[Tensor, ...]) -> Tensor:
+    """The squares of these gradients, added up in blocks."""
+    blocks = sum(_vectors.blocks(prod(gradient.shape)) for gradient in gradients)
+    names = " ... ".join(dict.fromkeys((gradients[0].name, gradients[-1].name)))
+    return tape.emit("sum_of_squares", gradients, Tensor(f"‖{names}‖²", (blocks,), "norm"))
 
 
 def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:

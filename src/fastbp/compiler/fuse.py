@@ -161,13 +161,13 @@ def _penalty_and_update(listing: _Listing, op: Op) -> bool:
     gradient.name = penalty.outputs[0].name
     op.attrs["rule"].penalize(penalty.attrs["l1"], penalty.attrs["l2"])
     op.attrs["penalty"] = penalty.attrs["penalty"]
-    op.inputs = (op.inputs[0], gradient)
+    op.inputs = (op.inputs[0], gradient, *op.inputs[2:])
     listing.ops.remove(penalty)
     return True
 
 
 def _gradient_and_update(listing: _Listing, op: Op) -> bool:
-    """Weight or bias gradient and its update: dW never goes to memory."""
+    """Weight or bias gradient and its update: dW never goes to memory, unless its norm or its mean is wanted first."""
     gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
     if gradient is None or gradient.name not in TAKE_UPDATES or not listing.private(op.inputs[1]):
         return False

@@ -129,14 +129,20 @@ def formula(op: Op) -> str:
         case "user_loss" | "user_loss_gradient":
             method = "value" if op.name == "user_loss" else "gradient"
             return f"{outputs[0]} = {type(op.attrs['loss']).__name__}.{method}({', '.join(inputs)})"
+        case "mean_gradient":
+            return f"{outputs[0]} = mean of {inputs[0]} over {op.attrs['count']} steps"
+        case "sum_of_squares":
+            return f"{outputs[0]} = Σ squares"
         case "update":
-            return _update(op).removeprefix(", ")
+            return _update(op, inputs[1]).removeprefix(", ")
     return f"{', '.join(outputs)} = {op.name}({', '.join(inputs)})"
 
 
-def _update(op: Op) -> str:
+def _update(op: Op, gradient: str = "") -> str:
     if "rule" not in op.attrs:
         return ""
     (parameter,) = (tensor.name for tensor in op.outputs if tensor.kind == "parameter")
-    gradient = f"d{parameter}" + (f" + {op.attrs['penalty']}'({parameter})" if "penalty" in op.attrs else "")
-    return f", {parameter} ← {op.attrs['update']}({parameter}, {gradient})"
+    gradient = gradient or f"d{parameter}"
+    gradient += f" + {op.attrs['penalty']}'({parameter})" if "penalty" in op.attrs else ""
+    limited = f"clip({gradient})" if "max_norm" in op.attrs else gradient
+    return f", {parameter} ← {op.attrs['update']}({parameter}, {limited})"

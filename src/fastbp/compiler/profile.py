@@ -37,6 +37,7 @@ def measure(program: Any, ops: list[Op], rows: int) -> tuple[list[float], float]
     count = rows // program.batch
     rules = [op.attrs["rule"] for op in ops if "rule" in op.attrs]
     changed = [array for rule in rules for array in rule.arrays]
+    changed += [op.attrs["memory"] for op in ops if "memory" in op.attrs]
     kept = [array.copy() for array in changed]
     rates = np.full(count, 1e-3) if rules else None
     threads = min(_team.get_num_threads(), program.threads)

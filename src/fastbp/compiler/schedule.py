@@ -9,12 +9,12 @@ more than the wait. A parameter is changed only after everything that reads it i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _embedding, _kernels, _memory, _ops, _penalty, _python, _rows, _vectors
+from .._core import _dense, _embedding, _kernels, _losses, _memory, _ops, _penalty, _python, _rows, _vectors
 from .tape import Op, Tensor
 from .user import as_function
 
@@ -62,6 +62,7 @@ BINDERS = {
 }
 # Ops that can write to the caller's whole array.
 WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns", "embedding"})
+PER_ROW = frozenset({"batch", "statistic"})  # kinds of tensors with a row for each row of the batch
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -180,6 +181,8 @@ def _value(variable: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
+    if "memory" in op.attrs:  # the optimizer's own, which lasts from step to step
+        return op.attrs["memory"]
     if "limit" in op.attrs:
         return _memory.zeros((batch, *tensor.shape), np.int32)
     if tensor.kind == "gradient":
@@ -188,6 +191,8 @@ def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
         return np.zeros((1, prod(tensor.shape)))
+    if tensor.kind == "norm":
+        return np.zeros(tensor.shape)
     if tensor.kind == "statistic":
         return _memory.zeros(batch, dtype)
     (columns,) = tensor.shape
@@ -233,13 +238,13 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "softmax":
             return _rows.Softmax(inputs[0], outputs[0])
         case "loss":
-            return _rows.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], *outputs, **_comparison(op, inputs))
         case "loss_gradient":
-            return _rows.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
+            return _losses.Loss(kernel, inputs[0], inputs[1], gradient=outputs[0], **_comparison(op, inputs))
         case "metric" if kernel in _kernels.METRICS:
-            return _rows.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
+            return _losses.Metric(kernel, inputs[0], inputs[1], outputs[0], attrs["threshold"])
         case "metric":
-            return _rows.Loss(kernel, inputs[0], inputs[1], outputs[0])
+            return _losses.Loss(kernel, inputs[0], inputs[1], outputs[0])
         case "input_gradient":
             saved = inputs[2] if len(inputs) > 2 else None
             return _dense.InputGradient(inputs[0], inputs[1], outputs[0], saved, kernel, alpha, by_rows)
@@ -252,7 +257,11 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "bias_gradient":
             return _dense.BiasGradient(inputs[0], outputs[0], attrs.get("rule"))
         case "accumulate":
-            return _rows.Accumulate(inputs[0], outputs[0])
+            return _losses.Accumulate(inputs[0], outputs[0])
+        case "mean_gradient":
+            return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
+        case "sum_of_squares":
+            return _vectors.SumOfSquares(tuple(inputs), outputs[0])
         case "rescale":
             shifts = np.full_like(inputs[1], -0.0) if inputs[2] is None else inputs[2]
             return _rows.Gather(outputs[0], 1.0, by_rows, inputs[1], shifts, inputs[0])
@@ -263,14 +272,15 @@ def make_op(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> _ops.Op:
         case "penalty":
             return _penalty.Penalty(inputs[0], outputs[0], attrs["l1"], attrs["l2"])
         case "penalty_gradient":
-            return _vectors.VectorMap("penalty", attrs["l1"], attrs["l2"], inputs[0], outputs[0], inputs[1])
+            return _vectors.VectorMap(inputs[0], outputs[0], "penalty", attrs["l1"], attrs["l2"], inputs[1])
         case "constrain":
             constrain: _ops.Op = attrs["constraint"].op(inputs[0])
             return constrain
         case "user_forward" | "user_backward" | "user_loss" | "user_loss_gradient":
             return _python.Python(as_function(op, inputs, outputs))
         case "update":
-            return _dense.ApplyUpdate(inputs[1], attrs["rule"])
+            squares = inputs[2] if len(inputs) > 2 else None
+            return _dense.ApplyUpdate(inputs[1], attrs["rule"], squares, attrs.get("max_norm", inf))
     raise AssertionError(op.name)
 
 
@@ -281,9 +291,13 @@ def _comparison(op: Op, inputs: list[Any]) -> dict[str, Any]:
 
 # -- costs -------------------------------------------------------------------------------------------------------------
 
-OF_WEIGHTS = frozenset({"penalty", "penalty_gradient", "constrain"})  # cost by the size of a weight, not of the batch
 _BY_INPUT = {"embedding_gradient": 1}  # the input that the work goes by; others: the first
-_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10}  # rough: a transcendental is some twenty operations
+_PER_ELEMENT = {
+    "softmax": 20,
+    "loss": 20,
+    "activation": 10,
+    "update": 10,
+}  # rough: a transcendental is some twenty operations
 
 
 def flops(op: Op, batch: int) -> int:
@@ -294,11 +308,10 @@ def flops(op: Op, batch: int) -> int:
         return 2 * batch * prod(weight.shape)
     if op.name == "weight_gradient":
         return 2 * batch * prod(op.outputs[0].shape)
-    if op.name in OF_WEIGHTS:
-        return 2 * prod(op.outputs[0].shape if op.name == "constrain" else op.inputs[-1].shape)  # type: ignore[union-attr]
     source = op.inputs[_BY_INPUT.get(op.name, 0)] if op.inputs and op.name != "gather" else op.outputs[0]
     assert source is not None
-    return _PER_ELEMENT.get(op.name, 1) * batch * prod(source.shape)
+    rows = batch if source.kind in PER_ROW else 1
+    return _PER_ELEMENT.get(op.name, 1) * rows * prod(source.shape)
 
 
 def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
@@ -306,7 +319,7 @@ def bytes_moved(op: Op, batch: int, itemsize: int) -> int:
     count = 0
     for tensor in (*op.inputs, *op.outputs):
         if tensor is not None:
-            count += prod(tensor.shape) * (batch if tensor.kind in ("batch", "statistic") else 1)
+            count += prod(tensor.shape) * (batch if tensor.kind in PER_ROW else 1)
     if "rule" in op.attrs:
         count += prod(op.outputs[0].shape) * (2 * len(op.attrs["rule"].arrays) - 2)
     return count * itemsize

@@ -19,8 +19,9 @@ class Tensor:
     """A matrix of the program.
 
     `kind` is "batch" (a row for each row of the batch), "parameter", "updated" (a parameter between its update and its
-    constraint), "gradient" (of a parameter) or "statistic" (one number for each row of the batch) or "total" (its sum
-    over the steps; some are kept in parts). `variable` is the model's variable behind a parameter.
+    constraint), "gradient" (of a parameter), "norm" (partial sums of gradients' squares), "statistic" (one number for
+    each row of the batch) or "total" (its sum over the steps; some are kept in parts). `variable` is the model's
+    variable behind a parameter.
     """
 
     name: str

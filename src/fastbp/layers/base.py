@@ -7,7 +7,7 @@ import itertools
 import operator
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypedDict
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from fastbp import config, constraints, initializers, regularizers
 from fastbp.layers.symbol import Node, Symbol
 from fastbp.layers.variable import Variable, assign
+from fastbp.registry import Configured, decode
 from fastbp.utils import check_count, check_flag
 
 _counters: defaultdict[str, Any] = defaultdict(itertools.count)
@@ -62,7 +63,7 @@ class Options(TypedDict, total=False):
     trainable: bool
 
 
-class Layer:
+class Layer(Configured):
     """Base of all layers.
 
     A subclass says what weights it needs (`variables`) and what shape comes out (`compute_output_shape`), which is the
@@ -293,6 +294,13 @@ class Layer:
         """The layer's options, as its constructor takes them."""
         options: dict[str, Any] = {"name": self.name, "dtype": None if self.dtype is None else self.dtype.name}
         return options if self.trainable else {**options, "trainable": False}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """The layer that `get_config` describes, without weights."""
+        layer = cls(**{key: decode(value) for key, value in config.items() if key != "trainable"})
+        layer.trainable = config.get("trainable", True)
+        return layer
 
     def clone(self, dtype: object = None) -> Self:
         """A layer of the same name and options without weights, in another dtype if one is given."""

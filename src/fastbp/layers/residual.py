@@ -6,6 +6,7 @@ from typing import Any, Self, Unpack
 from fastbp.layers.base import Layer, Options
 from fastbp.layers.dense import Dense
 from fastbp.layers.variable import Variable
+from fastbp.registry import encode
 
 
 class Residual(Layer):
@@ -90,5 +91,4 @@ class Residual(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The layer's options, as its constructor takes them; of each layer its class and options."""
-        layers = [{"class": type(layer).__name__, "config": layer.get_config()} for layer in self.layers]
-        return {**super().get_config(), "layers": layers}
+        return {**super().get_config(), "layers": encode(self.layers)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -87,6 +89,36 @@ class Storage:
     stale: bool = False
 
 
+_stored: ContextVar[Mapping[str, np.ndarray] | None] = ContextVar("stored", default=None)
+
+
+@contextmanager
+def taken_from(arrays: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """Inside, variables take their first values from these arrays, by their paths; initializers draw nothing.
+
+    Raises
+    ------
+    ValueError
+        If there is no array for one, or of another shape or dtype; that is found out before memory is taken.
+    """
+    token = _stored.set(arrays)
+    try:
+        yield
+    finally:
+        _stored.reset(token)
+
+
+def check_stored(arrays: Mapping[str, np.ndarray], variables: Sequence[Variable], dtype: np.dtype) -> None:
+    """There is an array for each variable."""
+    for variable in variables:
+        array = arrays.get(variable.path)
+        if array is None:
+            raise ValueError(f"expected an array for {variable.path} of shape {variable.shape}, got none")
+        if array.shape != variable.shape or array.dtype != dtype:
+            expected = f"{dtype} of shape {variable.shape}"
+            raise ValueError(f"expected {variable.path} as {expected}, got {array.dtype} of shape {array.shape}")
+
+
 def store(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Generator) -> Storage:
     """The storage that has all of the variables: the one they are in, or a new one.
 
@@ -105,6 +137,9 @@ def store(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Generat
 
 def allocate(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
     """Put the variables into a new flat buffer."""
+    stored = _stored.get()
+    if stored is not None:
+        check_stored(stored, variables, dtype)
     line = LINE // dtype.itemsize
     offsets, size = [], 0
     for variable in variables:
@@ -115,7 +150,7 @@ def allocate(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Gene
     for view, variable in zip(views, variables, strict=True):
         value = variable.value
         if value is None:
-            value = variable.initializer(variable.shape, dtype, rng)
+            value = variable.initializer(variable.shape, dtype, rng) if stored is None else stored[variable.path]
         view[...] = checked(variable, value)
     for variable, offset, view in zip(variables, offsets, views, strict=True):
         variable.offset, variable.value = offset, view

@@ -1,8 +1,23 @@
-"""Floor 2. The functional face: each kernel as a function on NumPy arrays.
+# Floor 2. The functional face: each kernel as a function. A call runs a program of one op, the same op that a model's
+# program is made of.
+"""The kernels of fastbp as functions on NumPy arrays, for models that you have written yourself.
 
-A call runs a program of one op, the same op that a model's program is made of. Arrays of float32 and float64 are used
-where they lie; anything else that is real is converted once, to float64.
+Activations, losses with their gradients, normalisation, dropout, products and optimizer updates: replace lines of
+NumPy by calls, and keep your arrays and your loop. Arrays of float32 and float64 are used where they lie, in any
+strides; other real numbers are converted once, to float64. `out=` says where a result goes. Functions that end in
+_backward take the gradient of the result first.
+
+>>> import numpy as np
+>>> from fastbp import ops
+>>> x, w, b = np.array([[1.0, -2.0]]), np.eye(2), np.zeros(2)
+>>> a = ops.dense(x, w, b, "relu")
+>>> a
+array([[1., 0.]])
+>>> ops.relu_backward(np.ones((1, 2)), a)
+array([[1., 0.]])
 """
+
+from typing import NoReturn
 
 from fastbp.ops.activation import (
     celu,
@@ -43,6 +58,10 @@ from fastbp.ops.activation_backward import (
     softplus_backward,
     softsign_backward,
     tanh_backward,
+)
+from fastbp.ops.batch_norm import (
+    batch_norm,
+    batch_norm_backward,
 )
 from fastbp.ops.clip import (
     clip_by_global_norm,
@@ -100,8 +119,6 @@ from fastbp.ops.metric import (
     top_k_accuracy,
 )
 from fastbp.ops.norm import (
-    batch_norm,
-    batch_norm_backward,
     group_norm,
     group_norm_backward,
     layer_norm,
@@ -137,6 +154,7 @@ from fastbp.ops.update import (
     rmsprop,
     sgd,
 )
+from fastbp.utils import suggestion
 
 __all__ = [
     "accuracy",
@@ -243,3 +261,7 @@ __all__ = [
     "tanh_backward",
     "top_k_accuracy",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise AttributeError(f"module 'fastbp.ops' has no function {name!r}{suggestion(__all__, name)}")

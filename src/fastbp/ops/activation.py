@@ -9,31 +9,25 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from fastbp._core import _rows
-from fastbp._core._program import run_op
-from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, output, real, together
-from fastbp.utils import check_flag
+from fastbp.ops.edge import TRANSCENDENTAL, Array, elementwise, real
+from fastbp.utils import check_flag, check_number
 
 # The parameter of each activation that has one, unless another is given: the slope below zero of leaky_relu, minus the
 # limit there of elu and celu. Layers and ops.dense have it from here.
 ALPHAS = {"leaky_relu": 0.2, "elu": 1.0, "celu": 1.0}
+LARGEST = 3.4e38  # that is finite in float32 too
 
 
 def check_alpha(kind: str, value: float) -> float:
     """The parameter of an activation, checked: such that the sign of the output tells that of the input."""
-    least = 1e-30 if kind == "celu" else 0  # celu divides by it, in float32 too
-    if not least <= value < float("inf"):
-        name = "negative_slope" if kind == "leaky_relu" else "alpha"
-        raise ValueError(f"expected {name} to be finite and at least {least}, got {value}")
-    return float(value)
+    least = 1e-30 if kind == "celu" else 0  # celu divides by it
+    name = "negative_slope" if kind == "leaky_relu" else "alpha"
+    return check_number(name, value, least, LARGEST)
 
 
-def _elementwise(kind: str, x: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
-    x = real("x", x)
-    target = output(out, x.shape, x.dtype, in_place=x)
-    if x.size:
-        x, flat = together(x, target)
-        run_op(_rows.Activation(x, flat, kind, alpha, False), 1, TRANSCENDENTAL * float(x.size))
-    return finished(target, out)
+def activated(kind: str, x: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
+    """A member of the family, by its name."""
+    return elementwise(_rows.Activation, (real("x", x),), out, TRANSCENDENTAL, kind, alpha, False)
 
 
 def relu(x: ArrayLike, out: Array | None = None) -> Array:
@@ -61,7 +55,7 @@ def relu(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.relu([-1.0, 2.0])
     array([0., 2.])
     """
-    return _elementwise("relu", x, out)
+    return activated("relu", x, out)
 
 
 def relu6(x: ArrayLike, out: Array | None = None) -> Array:
@@ -73,7 +67,7 @@ def relu6(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.relu6([-1.0, 2.0, 7.0])
     array([0., 2., 6.])
     """
-    return _elementwise("relu6", x, out)
+    return activated("relu6", x, out)
 
 
 def leaky_relu(x: ArrayLike, negative_slope: float = ALPHAS["leaky_relu"], out: Array | None = None) -> Array:
@@ -87,7 +81,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = ALPHAS["leaky_relu"], out: 
     >>> fb.ops.leaky_relu([-1.0, 2.0])
     array([-0.2,  2. ])
     """
-    return _elementwise("leaky_relu", x, out, check_alpha("leaky_relu", negative_slope))
+    return activated("leaky_relu", x, out, check_alpha("leaky_relu", negative_slope))
 
 
 def elu(x: ArrayLike, alpha: float = ALPHAS["elu"], out: Array | None = None) -> Array:
@@ -101,7 +95,7 @@ def elu(x: ArrayLike, alpha: float = ALPHAS["elu"], out: Array | None = None) ->
     >>> fb.ops.elu([-1.0, 2.0]).round(4)
     array([-0.6321,  2.    ])
     """
-    return _elementwise("elu", x, out, check_alpha("elu", alpha))
+    return activated("elu", x, out, check_alpha("elu", alpha))
 
 
 def selu(x: ArrayLike, out: Array | None = None) -> Array:
@@ -115,7 +109,7 @@ def selu(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.selu([-1.0, 2.0]).round(4)
     array([-1.1113,  2.1014])
     """
-    return _elementwise("selu", x, out)
+    return activated("selu", x, out)
 
 
 def celu(x: ArrayLike, alpha: float = ALPHAS["celu"], out: Array | None = None) -> Array:
@@ -129,7 +123,7 @@ def celu(x: ArrayLike, alpha: float = ALPHAS["celu"], out: Array | None = None) 
     >>> fb.ops.celu([-1.0, 2.0], alpha=0.5).round(4)
     array([-0.4323,  2.    ])
     """
-    return _elementwise("celu", x, out, check_alpha("celu", alpha))
+    return activated("celu", x, out, check_alpha("celu", alpha))
 
 
 def sigmoid(x: ArrayLike, out: Array | None = None) -> Array:
@@ -141,7 +135,7 @@ def sigmoid(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.sigmoid([0.0, -1000.0])
     array([0.5, 0. ])
     """
-    return _elementwise("sigmoid", x, out)
+    return activated("sigmoid", x, out)
 
 
 def hard_sigmoid(x: ArrayLike, out: Array | None = None) -> Array:
@@ -155,7 +149,7 @@ def hard_sigmoid(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.hard_sigmoid([-4.0, 0.0, 1.5, 3.0])
     array([0.  , 0.5 , 0.75, 1.  ])
     """
-    return _elementwise("hard_sigmoid", x, out)
+    return activated("hard_sigmoid", x, out)
 
 
 def log_sigmoid(x: ArrayLike, out: Array | None = None) -> Array:
@@ -167,7 +161,7 @@ def log_sigmoid(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.log_sigmoid([0.0, -100.0]).round(4)
     array([  -0.6931, -100.    ])
     """
-    return _elementwise("log_sigmoid", x, out)
+    return activated("log_sigmoid", x, out)
 
 
 def tanh(x: ArrayLike, out: Array | None = None) -> Array:
@@ -179,7 +173,7 @@ def tanh(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.tanh([0.0, 100.0])
     array([0., 1.])
     """
-    return _elementwise("tanh", x, out)
+    return activated("tanh", x, out)
 
 
 def hard_tanh(x: ArrayLike, out: Array | None = None) -> Array:
@@ -191,7 +185,7 @@ def hard_tanh(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.hard_tanh([-4.0, 0.5, 1.5])
     array([-1. ,  0.5,  1. ])
     """
-    return _elementwise("hard_tanh", x, out)
+    return activated("hard_tanh", x, out)
 
 
 def softplus(x: ArrayLike, out: Array | None = None) -> Array:
@@ -203,7 +197,7 @@ def softplus(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.softplus([0.0, 1000.0]).round(4)
     array([6.931e-01, 1.000e+03])
     """
-    return _elementwise("softplus", x, out)
+    return activated("softplus", x, out)
 
 
 def softsign(x: ArrayLike, out: Array | None = None) -> Array:
@@ -215,7 +209,7 @@ def softsign(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.softsign([-1.0, 3.0])
     array([-0.5 ,  0.75])
     """
-    return _elementwise("softsign", x, out)
+    return activated("softsign", x, out)
 
 
 def exponential(x: ArrayLike, out: Array | None = None) -> Array:
@@ -227,7 +221,7 @@ def exponential(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.exponential([0.0, 1.0]).round(4)
     array([1.    , 2.7183])
     """
-    return _elementwise("exponential", x, out)
+    return activated("exponential", x, out)
 
 
 def gelu(x: ArrayLike, approximate: bool = False, out: Array | None = None) -> Array:
@@ -249,7 +243,7 @@ def gelu(x: ArrayLike, approximate: bool = False, out: Array | None = None) -> A
     >>> fb.ops.gelu([-1.0, 0.0, 2.0], approximate=True).round(4)
     array([-0.1588,  0.    ,  1.9546])
     """
-    return _elementwise("gelu_tanh" if check_flag("approximate", approximate) else "gelu", x, out)
+    return activated("gelu_tanh" if check_flag("approximate", approximate) else "gelu", x, out)
 
 
 def silu(x: ArrayLike, out: Array | None = None) -> Array:
@@ -261,7 +255,7 @@ def silu(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.silu([-1.0, 0.0, 2.0]).round(4)
     array([-0.2689,  0.    ,  1.7616])
     """
-    return _elementwise("silu", x, out)
+    return activated("silu", x, out)
 
 
 def mish(x: ArrayLike, out: Array | None = None) -> Array:
@@ -273,7 +267,7 @@ def mish(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.mish([-1.0, 0.0, 2.0]).round(4)
     array([-0.3034,  0.    ,  1.944 ])
     """
-    return _elementwise("mish", x, out)
+    return activated("mish", x, out)
 
 
 def hard_swish(x: ArrayLike, out: Array | None = None) -> Array:
@@ -285,4 +279,4 @@ def hard_swish(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.hard_swish([-4.0, 1.0, 4.0]).round(4)
     array([-0.    ,  0.6667,  4.    ])
     """
-    return _elementwise("hard_swish", x, out)
+    return activated("hard_swish", x, out)

@@ -10,21 +10,15 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _rows
 from fastbp._core._kernels import FROM_INPUT
-from fastbp._core._program import run_op
 from fastbp.ops.activation import ALPHAS, check_alpha
-from fastbp.ops.edge import MOVED, Array, finished, like, output, real, together
+from fastbp.ops.edge import MOVED, Array, elementwise, like, real
 from fastbp.utils import check_flag
 
 
-def _elementwise_backward(kind: str, dy: ArrayLike, saved: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
+def _backward(kind: str, dy: ArrayLike, saved: ArrayLike, out: Array | None, alpha: float = 0.0) -> Array:
     dy = real("dy", dy)
     saved = like("x" if kind in FROM_INPUT else "y", saved, dy, "dy")
-    target = output(out, dy.shape, dy.dtype, saved, in_place=dy)
-    if dy.size:
-        work = 3 * MOVED * dy.size
-        dy, saved, flat = together(dy, saved, target)
-        run_op(_rows.ActivationGradient(dy, saved, flat, kind, alpha, False), 1, work)
-    return finished(target, out)
+    return elementwise(_rows.ActivationGradient, (dy, saved), out, 3 * MOVED, kind, alpha, False)
 
 
 def relu_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -54,7 +48,7 @@ def relu_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Arra
     >>> fb.ops.relu_backward([5.0, 5.0], [0.0, 2.0])
     array([0., 5.])
     """
-    return _elementwise_backward("relu", dy, y, out)
+    return _backward("relu", dy, y, out)
 
 
 def relu6_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -66,7 +60,7 @@ def relu6_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Arr
     >>> fb.ops.relu6_backward([5.0, 5.0], [6.0, 2.0])
     array([0., 5.])
     """
-    return _elementwise_backward("relu6", dy, y, out)
+    return _backward("relu6", dy, y, out)
 
 
 def leaky_relu_backward(
@@ -80,7 +74,7 @@ def leaky_relu_backward(
     >>> fb.ops.leaky_relu_backward([5.0, 5.0], [-1.0, 2.0])
     array([1., 5.])
     """
-    return _elementwise_backward("leaky_relu", dy, y, out, check_alpha("leaky_relu", negative_slope))
+    return _backward("leaky_relu", dy, y, out, check_alpha("leaky_relu", negative_slope))
 
 
 def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = ALPHAS["elu"], out: Array | None = None) -> Array:
@@ -92,7 +86,7 @@ def elu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = ALPHAS["elu"], out:
     >>> fb.ops.elu_backward([4.0, 4.0], [-0.5, 2.0])
     array([2., 4.])
     """
-    return _elementwise_backward("elu", dy, y, out, check_alpha("elu", alpha))
+    return _backward("elu", dy, y, out, check_alpha("elu", alpha))
 
 
 def selu_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -104,7 +98,7 @@ def selu_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Arra
     >>> fb.ops.selu_backward([4.0, 4.0], [-0.5, 2.0]).round(4)
     array([5.0324, 4.2028])
     """
-    return _elementwise_backward("selu", dy, y, out)
+    return _backward("selu", dy, y, out)
 
 
 def celu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = ALPHAS["celu"], out: Array | None = None) -> Array:
@@ -116,7 +110,7 @@ def celu_backward(dy: ArrayLike, y: ArrayLike, alpha: float = ALPHAS["celu"], ou
     >>> fb.ops.celu_backward([4.0, 4.0], [-0.5, 2.0], alpha=2.0)
     array([3., 4.])
     """
-    return _elementwise_backward("celu", dy, y, out, check_alpha("celu", alpha))
+    return _backward("celu", dy, y, out, check_alpha("celu", alpha))
 
 
 def sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -128,7 +122,7 @@ def sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> A
     >>> fb.ops.sigmoid_backward([4.0], [0.5])
     array([1.])
     """
-    return _elementwise_backward("sigmoid", dy, y, out)
+    return _backward("sigmoid", dy, y, out)
 
 
 def hard_sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -140,7 +134,7 @@ def hard_sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None)
     >>> fb.ops.hard_sigmoid_backward([6.0, 6.0], [0.5, 1.0])
     array([1., 0.])
     """
-    return _elementwise_backward("hard_sigmoid", dy, y, out)
+    return _backward("hard_sigmoid", dy, y, out)
 
 
 def log_sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -153,7 +147,7 @@ def log_sigmoid_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) 
     >>> fb.ops.log_sigmoid_backward([4.0], [np.log(0.25)])
     array([3.])
     """
-    return _elementwise_backward("log_sigmoid", dy, y, out)
+    return _backward("log_sigmoid", dy, y, out)
 
 
 def tanh_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -165,7 +159,7 @@ def tanh_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Arra
     >>> fb.ops.tanh_backward([4.0], [0.5])
     array([3.])
     """
-    return _elementwise_backward("tanh", dy, y, out)
+    return _backward("tanh", dy, y, out)
 
 
 def hard_tanh_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -177,7 +171,7 @@ def hard_tanh_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) ->
     >>> fb.ops.hard_tanh_backward([5.0, 5.0], [0.5, -1.0])
     array([5., 0.])
     """
-    return _elementwise_backward("hard_tanh", dy, y, out)
+    return _backward("hard_tanh", dy, y, out)
 
 
 def softplus_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -190,7 +184,7 @@ def softplus_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> 
     >>> fb.ops.softplus_backward([4.0], [np.log(4)])
     array([3.])
     """
-    return _elementwise_backward("softplus", dy, y, out)
+    return _backward("softplus", dy, y, out)
 
 
 def softsign_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -202,7 +196,7 @@ def softsign_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> 
     >>> fb.ops.softsign_backward([4.0], [-0.5])
     array([1.])
     """
-    return _elementwise_backward("softsign", dy, y, out)
+    return _backward("softsign", dy, y, out)
 
 
 def exponential_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) -> Array:
@@ -214,13 +208,14 @@ def exponential_backward(dy: ArrayLike, y: ArrayLike, out: Array | None = None) 
     >>> fb.ops.exponential_backward([4.0], [0.5])
     array([2.])
     """
-    return _elementwise_backward("exponential", dy, y, out)
+    return _backward("exponential", dy, y, out)
 
 
 def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: bool = False, out: Array | None = None) -> Array:
     """Gradient of `gelu` from its input x: dy (P(X < x) + x exp(-x² / 2) / sqrt(2 pi)); or that of the approximation.
 
-    Arguments as `relu_backward`, x as it went in.
+    Arguments as `relu_backward`, x as it went in: behind `dense` that is z = dense(x, w, b), which
+    dense(x, w, b, "gelu") does not keep. So where there is to be a gradient, take the two functions one by one.
 
     Examples
     --------
@@ -228,7 +223,7 @@ def gelu_backward(dy: ArrayLike, x: ArrayLike, approximate: bool = False, out: A
     >>> fb.ops.gelu_backward([1.0, 1.0], [0.0, 1.0]).round(4)
     array([0.5   , 1.0833])
     """
-    return _elementwise_backward("gelu_tanh" if check_flag("approximate", approximate) else "gelu", dy, x, out)
+    return _backward("gelu_tanh" if check_flag("approximate", approximate) else "gelu", dy, x, out)
 
 
 def silu_backward(dy: ArrayLike, x: ArrayLike, out: Array | None = None) -> Array:
@@ -242,7 +237,7 @@ def silu_backward(dy: ArrayLike, x: ArrayLike, out: Array | None = None) -> Arra
     >>> fb.ops.silu_backward([4.0], [0.0])
     array([2.])
     """
-    return _elementwise_backward("silu", dy, x, out)
+    return _backward("silu", dy, x, out)
 
 
 def mish_backward(dy: ArrayLike, x: ArrayLike, out: Array | None = None) -> Array:
@@ -256,7 +251,7 @@ def mish_backward(dy: ArrayLike, x: ArrayLike, out: Array | None = None) -> Arra
     >>> fb.ops.mish_backward([5.0], [0.0])
     array([3.])
     """
-    return _elementwise_backward("mish", dy, x, out)
+    return _backward("mish", dy, x, out)
 
 
 def hard_swish_backward(dy: ArrayLike, x: ArrayLike, out: Array | None = None) -> Array:
@@ -270,4 +265,4 @@ def hard_swish_backward(dy: ArrayLike, x: ArrayLike, out: Array | None = None) -
     >>> fb.ops.hard_swish_backward([4.0, 4.0, 4.0], [-3.0, 0.0, 3.0])
     array([0., 2., 4.])
     """
-    return _elementwise_backward("hard_swish", dy, x, out)
+    return _backward("hard_swish", dy, x, out)

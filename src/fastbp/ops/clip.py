@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
+from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp._core import _memory, _vectors
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, Array, finished, like, output, real, together
+from fastbp.ops.edge import MOVED, Array, changeable, elementwise, finished, like, output, real, together
+from fastbp.utils import as_number, check_number
 
 
-def _mapped(kind: str, a: float, b: float, x: Array, out: Array | None) -> Array:
-    """f(x) into `out`, which may be x."""
-    target = output(out, x.shape, x.dtype, in_place=x)
-    if x.size:
-        run_op(_vectors.VectorMap(kind, a, b, *together(x, target)), 1, 2 * MOVED * x.size)
-    return finished(target, out)
+def _scaled(g: Array, factor: float, out: Array | None) -> Array:
+    return elementwise(_vectors.VectorMap, (g,), out, 2 * MOVED, "scale", factor, 0.0)
 
 
 def clip_by_value(g: ArrayLike, low: float, high: float, out: Array | None = None) -> Array:
@@ -48,9 +45,10 @@ def clip_by_value(g: ArrayLike, low: float, high: float, out: Array | None = Non
     >>> fb.ops.clip_by_value([-3.0, 0.5, 3.0], -1, 1)
     array([-1. ,  0.5,  1. ])
     """
+    low, high = as_number("low", low), as_number("high", high)
     if not low <= high:
         raise ValueError(f"expected low to be at most high, got {low} and {high}")
-    return _mapped("clip", low, high, real("g", g), out)
+    return elementwise(_vectors.VectorMap, (real("g", g),), out, 2 * MOVED, "clip", low, high)
 
 
 def clip_by_norm(g: ArrayLike, max_norm: float, out: Array | None = None) -> Array:
@@ -82,8 +80,7 @@ def clip_by_norm(g: ArrayLike, max_norm: float, out: Array | None = None) -> Arr
     array([0.6, 0.8])
     """
     g = real("g", g)
-    factor = _factor(_check_norm(max_norm), sqrt(_sum_of_squares(g)))
-    return _mapped("scale", factor, 0.0, g, out)
+    return _scaled(g, _factor(_check_norm(max_norm), sqrt(_sum_of_squares(g))), out)
 
 
 def global_norm(gradients: Sequence[ArrayLike]) -> float:
@@ -145,20 +142,17 @@ def clip_by_global_norm(gradients: Sequence[Array], max_norm: float) -> float:
     >>> fb.ops.clip_by_global_norm([a, b], 1.0), a, b
     (5.0, array([0.6]), array([0.8]))
     """
-    _check_norm(max_norm)
-    gradients = list(gradients)  # it is gone over twice
-    for i, g in enumerate(gradients):
-        plain = g.view(np.ndarray) if isinstance(g, np.ndarray) else None
-        if plain is None or real(f"gradients[{i}]", plain) is not plain or not g.flags.writeable:
-            raise TypeError(f"expected gradients[{i}] as a writeable float32 or float64 array, got {_described(g)}")
+    most = _check_norm(max_norm)
+    places = [_place(f"gradients[{i}]", g) for i, g in enumerate(gradients)]
+    for i, g in enumerate(places):
         for j in range(i):
-            if _memory.overlap(g, gradients[j]):
+            if _memory.overlap(g, places[j]):
                 raise ValueError(f"expected gradients not to overlap, got {j} and {i} that do")
-    norm = global_norm(gradients)
-    factor = _factor(max_norm, norm)
+    norm = global_norm(places)
+    factor = _factor(most, norm)
     if factor != 1:
-        for g in gradients:
-            _mapped("scale", factor, 0.0, g, g)
+        for g in places:
+            _scaled(g, factor, g)
     return norm
 
 
@@ -190,37 +184,34 @@ def ema(average: Array, x: ArrayLike, decay: float) -> Array:
     >>> fb.ops.ema(np.array([1.0, 2.0]), [5.0, 2.0], 0.75)
     array([2., 2.])
     """
-    if not 0 <= decay <= 1:
-        raise ValueError(f"expected decay from 0 to 1, got {decay}")
-    if not isinstance(average, np.ndarray):
-        raise TypeError(f"expected average as an array, got {type(average).__name__}")
-    view = average.view(np.ndarray)
-    place = real("average", view)
-    if place is not view:
-        raise TypeError(f"expected average as a float32 or float64 array, got {_described(average)}")
+    decay = check_number("decay", decay, 0, 1)
+    place = _place("average", average)
     x = like("x", x, place, "average")
-    target = output(average, x.shape, x.dtype, x, in_place=average)
+    target = output(average, x.shape, x.dtype, x, in_place=place)
     if x.size:
-        run_op(_vectors.VectorMap("blend", decay, 1 - decay, *together(x, target, average)), 1, 3 * MOVED * x.size)
+        x, into, before = together(x, target, place)
+        run_op(_vectors.VectorMap(x, into, "blend", decay, 1 - decay, before), 1, 3 * MOVED * x.size)
     return finished(target, average)
 
 
+def _place(name: str, array: Array) -> Array:
+    """The array, or one on its memory, as kernels can change it."""
+    plain = changeable(name, array).view(np.ndarray)
+    if real(name, plain) is not plain:
+        raise TypeError(f"expected {name} aligned and in the byte order of this machine, got {array.dtype}")
+    return plain
+
+
 def _sum_of_squares(g: Array) -> float:
-    op = _vectors.SumOfSquares(np.ascontiguousarray(g))
+    op = _vectors.SumOfSquares((np.ascontiguousarray(g),))
     run_op(op, 1, 2 * MOVED * g.size)
     return op.total()
 
 
 def _check_norm(max_norm: float) -> float:
-    if not (isfinite(max_norm) and max_norm > 0):
-        raise ValueError(f"expected max_norm to be finite and above 0, got {max_norm}")
-    return max_norm
+    return check_number("max_norm", max_norm, 0, ends="(]")
 
 
 def _factor(max_norm: float, norm: float) -> float:
     """max_norm / max(norm, max_norm), NaN if the norm is."""
     return 1.0 if norm <= max_norm else max_norm / norm
-
-
-def _described(value: object) -> str:
-    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp.ops.dense import matmul
-from fastbp.ops.edge import Array, matrix
-from fastbp.ops.loss import Weights, elementwise, number, run_loss
-from fastbp.ops.target import is_labels, labels_of, row_weights, weights_of
+from fastbp.ops.edge import Array, as_array, matrix
+from fastbp.ops.loss import Weights, run_compared, run_loss
+from fastbp.ops.target import is_labels, labels_of, row_weights, scores, weights_of
+from fastbp.utils import check_count, check_number
+
+ClassWeights = ArrayLike | Mapping[int, float]
 
 
 def _smoothing(value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"expected label_smoothing from 0 to below 1, got {value}")
-    return float(value)
+    return check_number("label_smoothing", value, 0, 1, "[)")
+
+
+def _class_weights(given: ClassWeights, classes: int) -> Array:
+    """A weight for each class, of which a mapping may leave some out: they count 1."""
+    if isinstance(given, Mapping):
+        weights = [1.0] * classes
+        for label, weight in given.items():
+            weights[check_count("class_weight for labels", label, 0, classes - 1)] = check_number(
+                f"class_weight[{label}]", weight, 0
+            )
+        given = weights
+    return weights_of("class_weight", given, classes)
 
 
 def _categorical(
@@ -25,28 +39,27 @@ def _categorical(
     name: str,
     prediction: ArrayLike,
     target: ArrayLike,
-    class_weight: ArrayLike | None,
+    class_weight: ClassWeights | None,
     label_smoothing: float,
     ignore_index: int | None,
     sample_weight: ArrayLike | None,
     reduction: str,
     out: Array | None,
 ) -> tuple[Any, Any]:
-    p = matrix(name, prediction)
+    p = scores(name, prediction)
     rows, classes = p.shape
     smoothing = _smoothing(label_smoothing)
-    of_class = None if class_weight is None else weights_of("class_weight", class_weight, classes)
+    of_class = None if class_weight is None else _class_weights(class_weight, classes)
     weight = None if sample_weight is None else weights_of("sample_weight", sample_weight, rows)
     labels = factor = None
-    if is_labels(target):
-        ignored = None if ignore_index is None else operator.index(ignore_index)
+    if is_labels(target, classes):
+        ignored = None if ignore_index is None else check_count("ignore_index", ignore_index, -(2**63), 2**63 - 1)
         t = labels = labels_of("target", target, rows, classes, ignored)
     else:
         if ignore_index is not None:
             raise ValueError("expected target of integer labels where ignore_index is given, got rows of numbers")
-        if np.ndim(target) == 1:
-            kind_of = np.asarray(target).dtype
-            raise ValueError(f"expected target as integers of shape ({rows},) or ({rows}, {classes}), got {kind_of}")
+        if (given := as_array("target", target)).ndim == 1:
+            raise ValueError(f"expected target of integers where it is a vector, got dtype {given.dtype}")
         t = matrix("target", target, p.dtype, rows, classes)
         if of_class is not None:
             factor = matmul(np.asarray(t, np.float64), of_class.reshape(-1, 1)).reshape(-1)
@@ -62,7 +75,7 @@ def softmax_cross_entropy(
     logits: ArrayLike,
     target: ArrayLike,
     *,
-    class_weight: ArrayLike | None = None,
+    class_weight: ClassWeights | None = None,
     label_smoothing: float = 0.0,
     ignore_index: int | None = None,
     sample_weight: ArrayLike | None = None,
@@ -77,11 +90,14 @@ def softmax_cross_entropy(
         float32 or float64; no finite value overflows.
     target : array_like, shape (rows,) of int, or (rows, classes)
         Class labels, or a distribution for each row.
-    class_weight : array_like, shape (classes,), optional
-        Multiplies the loss of a row by its class's weight, at least 0. As in PyTorch, "mean" then divides by the sum of
-        the weights. Where targets are distributions, the weight of a row is the mean of the class weights under it.
+    class_weight : array_like, shape (classes,), or mapping of labels to weights, optional
+        Multiplies the loss of a row by its class's weight, at least 0; 1 for classes that a mapping leaves out. As in
+        PyTorch, "mean" then divides by the sum of the weights. Where targets are distributions, the weight of a row is
+        the mean of the class weights under it; PyTorch weighs each term of the row's sum, and divides by the rows.
     label_smoothing : float
         The part of each target that is shared out evenly among all classes, from 0 to below 1 (Szegedy et al. 2016).
+        A class weight multiplies the smoothed loss as a whole, by the weight of the row's own class. In PyTorch it
+        multiplies each term of it, so that the part of another class has that class's weight.
     ignore_index : int, optional
         Rows with this label do not count; it need not be a class.
     sample_weight : array_like, shape (rows,), optional
@@ -104,8 +120,8 @@ def softmax_cross_entropy(
     Raises
     ------
     TypeError, ValueError
-        If dtypes or shapes do not fit, a label is out of range, a weight is negative or not finite, or an option is
-        not one of those above.
+        If dtypes or shapes do not fit, a label is out of range, a distribution has a negative or infinite element or
+        NaN, a weight is negative or not finite, or an option is not one of those above.
 
     Examples
     --------
@@ -124,7 +140,7 @@ def categorical_cross_entropy(
     prediction: ArrayLike,
     target: ArrayLike,
     *,
-    class_weight: ArrayLike | None = None,
+    class_weight: ClassWeights | None = None,
     label_smoothing: float = 0.0,
     ignore_index: int | None = None,
     sample_weight: ArrayLike | None = None,
@@ -184,7 +200,8 @@ def sigmoid_binary_cross_entropy(
     Raises
     ------
     TypeError, ValueError
-        If dtypes or shapes do not fit, a weight is negative or not finite, or an option is not one of those above.
+        If dtypes or shapes do not fit, a target is not from 0 to 1, a weight is negative or not finite, or an option is
+        not one of those above.
 
     Examples
     --------
@@ -194,10 +211,11 @@ def sigmoid_binary_cross_entropy(
     (0.6931, array([[-0.25],
            [ 0.25]]))
     """
-    weight = number("pos_weight", pos_weight, 0)
-    kind = "binary_crossentropy_logits" if weight == 1 else "weighted_binary_crossentropy_logits"
-    smoothing = _smoothing(label_smoothing)
-    return elementwise(kind, logits, target, sample_weight, reduction, out, weight, smoothing)
+    smoothing, kind = _smoothing(label_smoothing), "binary_crossentropy_logits"
+    weight = None
+    if type(pos_weight) not in (int, float) or pos_weight != 1:
+        kind, weight = f"weighted_{kind}", ("pos_weight", pos_weight, 0, inf)
+    return run_compared(kind, logits, target, sample_weight, reduction, out, weight, smoothing)
 
 
 def binary_cross_entropy(
@@ -222,7 +240,7 @@ def binary_cross_entropy(
     (0.6931, array([[-2.]]))
     """
     smoothing = _smoothing(label_smoothing)
-    return elementwise("binary_crossentropy", prediction, target, sample_weight, reduction, out, 0.0, smoothing)
+    return run_compared("binary_crossentropy", prediction, target, sample_weight, reduction, out, None, smoothing)
 
 
 def kl_divergence(
@@ -236,7 +254,7 @@ def kl_divergence(
     """Kullback-Leibler divergence of distributions, sum(target log(target / prediction)), and its gradient.
 
     As in Keras, both are clipped to [1e-7, 1]; where the prediction was clipped, its derivative is 0. The loss of a row
-    is the sum over its columns. Arguments as `mean_squared_error`.
+    is the sum over its columns. Targets are finite and at least 0; arguments otherwise as `mean_squared_error`.
 
     Examples
     --------
@@ -245,4 +263,4 @@ def kl_divergence(
     >>> round(value, 4), gradient
     (0.1308, array([[-0.5, -1.5]]))
     """
-    return elementwise("kl_divergence", prediction, target, sample_weight, reduction, out)
+    return run_compared("kl_divergence", prediction, target, sample_weight, reduction, out)

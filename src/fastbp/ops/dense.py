@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp._core import _dense, _kernels
 from fastbp._core._program import run_op
 from fastbp.ops.activation import ALPHAS
-from fastbp.ops.edge import Array, finished, matrix, output, real
+from fastbp.ops.edge import Array, finished, matrix, output, shaped
 from fastbp.ops.reduce import column_sum, row_sum
 from fastbp.ops.softmax import log_softmax, softmax
+from fastbp.utils import check_count, lookup
 
-# Activations that see all units of a sample.
+# Activations that see all units of a sample; and all that there are, each with what it is for a single element.
 ALONG_UNITS = {"softmax": softmax, "log_softmax": log_softmax}
+ELEMENTWISE = {name: name for name in _kernels.ACTIVATIONS} | dict.fromkeys(ALONG_UNITS, "linear")
 
 
 def dense(
@@ -38,7 +37,8 @@ def dense(
         With samples in columns also (fan_out, 1).
     activation : str
         Any elementwise activation of this module by its name, with its default parameters; "linear" for none,
-        "gelu_tanh" for the approximate gelu; or "softmax" or "log_softmax", over the units of each sample.
+        "gelu_tanh" for the approximate gelu; or "softmax" or "log_softmax", over the units of each sample. Those whose
+        backward function wants its input (gelu, silu, mish, hard_swish) want z = dense(x, w, b), which is not kept.
     sample_axis : {0, 1}
         The axis of x along which samples stand: 0, one in each row; 1, one in each column.
     out : ndarray, shape (batch, fan_out), optional
@@ -63,17 +63,15 @@ def dense(
     array([[1.],
            [0.]])
     """
-    x, columns = matrix("x", x), _in_columns(sample_axis)
+    x, columns = matrix("x", x), bool(check_count("sample_axis", sample_axis, 0, 1))
     fan_in, batch = x.shape if columns else x.shape[::-1]
     w = matrix("w", w, x.dtype, columns=fan_in) if columns else matrix("w", w, x.dtype, rows=fan_in)
     fan_out = w.shape[0] if columns else w.shape[1]
     if b is not None:
-        b = _bias(b, fan_out, columns, x.dtype)
-    if activation not in _kernels.ACTIVATIONS and activation not in ALONG_UNITS:
-        known = ", ".join((*_kernels.ACTIVATIONS, *ALONG_UNITS))
-        raise ValueError(f"expected activation as one of {known}, got {activation!r}")
+        shapes = ((fan_out,), (fan_out, 1)) if columns else ((fan_out,),)
+        b = shaped("b", b, x.dtype, *shapes).reshape(-1)
+    elementwise = lookup("activation", ELEMENTWISE, activation)
     target = output(out, (fan_out, batch) if columns else (batch, fan_out), x.dtype, x, w, b)
-    elementwise = "linear" if activation in ALONG_UNITS else activation
     alpha = ALPHAS.get(activation, 0.0)
     work = 2.0 * x.size * fan_out
     if columns:
@@ -83,21 +81,6 @@ def dense(
     if activation in ALONG_UNITS:
         ALONG_UNITS[activation](target, axis=0 if columns else -1, out=target)
     return finished(target, out)
-
-
-def _in_columns(sample_axis: int) -> bool:
-    if sample_axis not in (0, 1):
-        raise ValueError(f"expected sample_axis as 0 or 1, got {sample_axis!r}")
-    return sample_axis == 1
-
-
-def _bias(b: ArrayLike, fan_out: int, columns: bool, dtype: np.dtype[Any]) -> Array:
-    bias = real("b", b, dtype)
-    if bias.shape != (fan_out,) and not (columns and bias.shape == (fan_out, 1)):
-        raise ValueError(
-            f"expected b with shape ({fan_out},){f' or ({fan_out}, 1)' if columns else ''}, got {bias.shape}"
-        )
-    return np.ascontiguousarray(bias.reshape(-1))
 
 
 def matmul(a: ArrayLike, b: ArrayLike, out: Array | None = None) -> Array:
@@ -173,7 +156,7 @@ def dense_backward(
     >>> dx.shape, dw.shape, db
     ((3, 4), (4, 2), array([3., 3.]))
     """
-    dz, columns = matrix("dz", dz), _in_columns(sample_axis)
+    dz, columns = matrix("dz", dz), bool(check_count("sample_axis", sample_axis, 0, 1))
     if columns:
         x = matrix("x", x, dz.dtype, columns=dz.shape[1])
         w = matrix("w", w, dz.dtype, rows=dz.shape[0], columns=x.shape[0])

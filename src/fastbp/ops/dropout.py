@@ -7,14 +7,14 @@ stored, and neither threads, memory layout nor dtype change it.
 from __future__ import annotations
 
 from math import sqrt
-from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import Array, finished, output, real, together
+from fastbp.ops.edge import Array, elementwise, real
+from fastbp.utils import check_count, check_number
 
 WORK = 50.0  # operations that an element is worth, of which most go into its random word
 SELU_FLOOR = -1.7580993408473766  # what SELU goes to at minus infinity: -scale alpha (Klambauer et al. 2017)
@@ -22,18 +22,11 @@ SELU_FLOOR = -1.7580993408473766  # what SELU goes to at minus infinity: -scale 
 
 def _place(seed: int, offset: int) -> tuple[int, int]:
     """A seed and an offset that were checked."""
-    seed, offset = index(seed), index(offset)
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"expected seed from 0 to 2**64 - 1, got {seed}")
-    if not 0 <= offset < 1 << 130:
-        raise ValueError(f"expected offset from 0 to 2**130 - 1, got {offset}")
-    return seed, offset
+    return check_count("seed", seed, 0, 2**64 - 1), check_count("offset", offset, 0, 2**130 - 1)
 
 
 def _rate(rate: float) -> float:
-    if not 0 <= rate < 1:  # nor NaN
-        raise ValueError(f"expected rate from 0 to below 1, got {rate}")
-    return float(rate)
+    return check_number("rate", rate, 0, 1, "[)")
 
 
 def _dropped(
@@ -47,14 +40,9 @@ def _dropped(
     fill: float = 0.0,
 ) -> Array:
     """scale x + shift where x is kept, else fill."""
-    x = real(name, x)
-    target = output(out, x.shape, x.dtype, in_place=x)
-    if x.size:
-        threshold = min(round(rate * 2**32), 2**32 - 1)
-        x, flat = together(x, target)
-        op = _rows.Dropout(x, flat, threshold, *place, scale, shift, fill, by_rows=False)
-        run_op(op, 1, WORK * x.size)
-    return finished(target, out)
+    threshold = min(round(rate * 2**32), 2**32 - 1)
+    constants = threshold, *place, scale, shift, fill, False
+    return elementwise(_rows.Dropout, (real(name, x),), out, WORK, *constants)
 
 
 def dropout(x: ArrayLike, rate: float, seed: int, offset: int = 0, out: Array | None = None) -> Array:
@@ -189,9 +177,7 @@ def random_bits(n: int, seed: int, offset: int = 0) -> Array:
     >>> [hex(word) for word in fb.ops.random_bits(4, seed=0)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    n = index(n)
-    if n < 0:
-        raise ValueError(f"expected n of at least 0, got {n}")
+    n = check_count("n", n, 0)
     seed, offset = _place(seed, offset)
     out = np.empty(n, np.uint32)
     run_op(_rows.RandomBits(out, seed, offset), 1, WORK * n)

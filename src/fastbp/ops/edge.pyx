@@ -5,7 +5,8 @@
 #     more. What is usual is decided by flags; everything else goes through _converted.
 # (b) An input may be anything that NumPy or DLPack can see as an array without a copy; reals in any strides stay where
 #     they are. What is not float32 or float64 is converted once, to float64.
-# (c) `output` gives an array whose rows are contiguous, as kernels need them. If the caller's own has other strides it is
+# (c) Masked arrays are refused: their masks would be lost without a word.
+# (d) `output` gives an array whose rows are contiguous, as kernels need them. If the caller's own has other strides it is
 #     another one, and `finished` copies it over; `finished` also makes a scalar of an array without axes, as NumPy does.
 
 cimport numpy as cnp
@@ -13,6 +14,8 @@ cimport numpy as cnp
 import numpy as np
 
 from fastbp._core import _memory
+from fastbp._core._program import run_op
+from fastbp.utils import described
 
 cnp.import_array()
 
@@ -31,6 +34,10 @@ Array = np.ndarray  # for annotations; edge.pyi says more
 cdef bint is_real(cnp.ndarray a) noexcept:
     cdef int kind = cnp.PyArray_TYPE(a)
     return kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64
+
+
+cdef bint is_masked(value):
+    return type(value) is not cnp.ndarray and isinstance(value, np.ma.MaskedArray)
 
 
 # Whether kernels can read the array where it lies: native, aligned, strides of whole elements.
@@ -57,7 +64,10 @@ cpdef cnp.ndarray real(str name, value, dtype=None):
 
 
 cdef cnp.ndarray _converted(str name, value, dtype):
-    cdef cnp.ndarray array = _as_array(name, value)
+    cdef cnp.ndarray array
+    if isinstance(value, (int, float)):  # a plain number has no type of its own
+        return np.asarray(value, dtype or FLOAT64)
+    array = as_array(name, value)
     kind = array.dtype.kind
     if kind not in "fiub" or array.dtype.itemsize > 8:
         raise TypeError(f"expected {name} of real numbers, got dtype {array.dtype}")
@@ -71,8 +81,12 @@ cdef cnp.ndarray _converted(str name, value, dtype):
     return array.astype(array.dtype.newbyteorder("="), order="C")
 
 
-# The array itself, or what NumPy or DLPack sees of the value; a copy only of things that are no arrays (lists).
-cdef cnp.ndarray _as_array(str name, value):
+cpdef cnp.ndarray as_array(str name, value):
+    """The array itself, or what NumPy or DLPack sees of the value; a copy only of things that are no arrays (lists)."""
+    if type(value) is cnp.ndarray:
+        return value
+    if is_masked(value):
+        raise TypeError(f"expected {name} as an array without a mask, got {described(value)}: use .filled()")
     try:
         if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
             return np.from_dlpack(value)
@@ -92,6 +106,14 @@ def matrix(str name, value, dtype=None, rows=None, columns=None):
     shape = (<object> array).shape
     want = f"({'rows' if rows is None else rows}, {'columns' if columns is None else columns})"
     raise ValueError(f"expected {name} with shape {want}, got {shape}")
+
+
+def shaped(str name, value, dtype, *shapes):
+    """`value` as a C-contiguous array of a real type and of one of these shapes; of `dtype` unless that is None."""
+    cdef cnp.ndarray array = real(name, value, dtype)
+    if (<object> array).shape in shapes:
+        return cnp.PyArray_GETCONTIGUOUS(array)
+    raise ValueError(f"expected {name} with shape {' or '.join(map(str, shapes))}, got {(<object> array).shape}")
 
 
 def like(str name, value, cnp.ndarray other not None, str other_name):
@@ -122,20 +144,32 @@ def together(*arrays):
     return arrays
 
 
+def integers(str name, value, Py_ssize_t n=-1):
+    """`value` as a contiguous vector of int64, of n elements unless that is -1. A single column is a vector too."""
+    cdef cnp.ndarray array = as_array(name, value)
+    if cnp.PyArray_NDIM(array) == 2 and cnp.PyArray_DIM(array, 1) == 1:
+        array = array.reshape(-1)
+    if cnp.PyArray_NDIM(array) != 1 or (n >= 0 and cnp.PyArray_DIM(array, 0) != n):
+        raise ValueError(f"expected {name} with shape ({'rows' if n < 0 else n},), got {(<object> array).shape}")
+    if not cnp.PyArray_ISINTEGER(array) and cnp.PyArray_SIZE(array):
+        raise TypeError(f"expected {name} as integers, got dtype {array.dtype}")
+    if cnp.PyArray_TYPE(array) == cnp.NPY_INT64 and cnp.PyArray_IS_C_CONTIGUOUS(array) and cnp.PyArray_ISBEHAVED_RO(array):
+        return array
+    return np.ascontiguousarray(array, np.int64)
+
+
 def row_numbers(str name, value, Py_ssize_t rows):
     """`value` as a contiguous vector of int64, each from 0 to rows - 1."""
-    cdef cnp.ndarray given = np.asarray(value), numbers
-    cdef const cnp.int64_t* number
-    cdef Py_ssize_t i
+    cdef cnp.ndarray numbers = integers(name, value)
+    cdef const cnp.int64_t* number = <const cnp.int64_t*> cnp.PyArray_DATA(numbers)
+    cdef Py_ssize_t i, n = cnp.PyArray_SIZE(numbers)
     cdef bint inside = True
-    if cnp.PyArray_NDIM(given) != 1 or (cnp.PyArray_SIZE(given) and given.dtype.kind not in "iu"):
-        raise TypeError(f"expected {name} as a vector of integers, got {given.dtype} {(<object> given).shape}")
-    numbers = np.ascontiguousarray(given, np.int64)
-    number = <const cnp.int64_t*> cnp.PyArray_DATA(numbers)
-    for i in range(cnp.PyArray_SIZE(numbers)):
-        inside = inside & (<cnp.uint64_t> number[i] < <cnp.uint64_t> rows)   # a negative one is huge
+    with nogil:
+        for i in range(n):
+            inside = inside & (<cnp.uint64_t> number[i] < <cnp.uint64_t> rows)   # a negative one is huge
     if not inside:
-        raise IndexError(f"expected {name} from 0 to {rows - 1}, got {given.min()} to {given.max()}")
+        want = f"from 0 to {rows - 1}" if rows else "of no rows, since there are none"
+        raise IndexError(f"expected {name} {want}, got {numbers.min()} to {numbers.max()}")
     return numbers
 
 
@@ -151,16 +185,11 @@ def changing(tuple names, tuple arrays, g):
     cdef bint by_rows = True, by_columns = True
     cdef Py_ssize_t i, j, n = len(arrays)
     for i in range(n):
-        if not isinstance(arrays[i], cnp.ndarray) or not is_real(<cnp.ndarray> arrays[i]):
-            got = getattr(arrays[i], "dtype", type(arrays[i]).__name__)
-            raise TypeError(f"expected {names[i]} as a float32 or float64 array, got {got}")
-        array = <cnp.ndarray> arrays[i]
+        array = changeable(names[i], arrays[i])
         w = <cnp.ndarray> arrays[0]
         if cnp.PyArray_TYPE(array) != cnp.PyArray_TYPE(w) or not cnp.PyArray_SAMESHAPE(array, w):
             got, want = (<object> array).shape, (<object> w).shape
             raise ValueError(f"expected {names[i]} as {w.dtype} {want}, as {names[0]}, got {array.dtype} {got}")
-        if not cnp.PyArray_ISWRITEABLE(array):
-            raise ValueError(f"expected {names[i]} to be writeable, since it is changed in place")
         by_rows = by_rows and cnp.PyArray_ISBEHAVED(array) and cnp.PyArray_IS_C_CONTIGUOUS(array)
         by_columns = by_columns and cnp.PyArray_ISBEHAVED(array) and cnp.PyArray_IS_F_CONTIGUOUS(array)
     w = <cnp.ndarray> arrays[0]
@@ -181,6 +210,15 @@ def changing(tuple names, tuple arrays, g):
         return tuple([array.T for array in arrays]), cnp.PyArray_GETCONTIGUOUS(gradient.T), None
     copies = tuple([array.astype(array.dtype.newbyteorder("="), order="C") for array in arrays])
     return copies, cnp.PyArray_GETCONTIGUOUS(gradient), list(zip(arrays, copies))
+
+
+cpdef cnp.ndarray changeable(str name, value):
+    """`value`, an array of a real type that can be changed where it lies."""
+    if not isinstance(value, cnp.ndarray) or not is_real(<cnp.ndarray> value) or is_masked(value):
+        raise TypeError(f"expected {name} as a float32 or float64 array, got {described(value)}")
+    if not cnp.PyArray_ISWRITEABLE(<cnp.ndarray> value):
+        raise ValueError(f"expected {name} to be writeable, since it is changed in place")
+    return value
 
 
 cdef bint are_apart(cnp.ndarray a, cnp.ndarray b):
@@ -218,6 +256,10 @@ def output(out, tuple shape, dtype, *inputs, in_place=None):
 
     `out` may be exactly `in_place`; it may not overlap another input.
     """
+    return _output(out, shape, dtype, inputs, in_place)
+
+
+cdef cnp.ndarray _output(out, tuple shape, dtype, tuple inputs, in_place):
     cdef cnp.ndarray array
     if out is None:
         return np.empty(shape, dtype)
@@ -240,17 +282,31 @@ cdef bint is_same_view(cnp.ndarray a, cnp.ndarray b):
 
 cdef cnp.ndarray _writeable(out):
     cdef cnp.ndarray array
-    if isinstance(out, cnp.ndarray):
+    if type(out) is cnp.ndarray:
         array = <cnp.ndarray> out
     elif hasattr(out, "__array__") or hasattr(out, "__dlpack__"):
-        array = _as_array("out", out)
-        if not np.shares_memory(array, _as_array("out", out)) and cnp.PyArray_SIZE(array):
+        array = as_array("out", out)
+        if not np.shares_memory(array, as_array("out", out)) and cnp.PyArray_SIZE(array):
             raise ValueError(f"expected out as an array that can be written where it lies, got {type(out).__name__}")
     else:
         raise ValueError(f"expected out as an array, got {type(out).__name__}")
     if not cnp.PyArray_ISWRITEABLE(array):
         raise ValueError("expected out to be writeable, got a read-only array")
     return array
+
+
+def real_type(dtype, out, default):
+    """The type of a result: `dtype` if it is given, else that of `out`, else the default; float32 or float64."""
+    if dtype is None:
+        found = default if out is None else _writeable(out).dtype
+    else:
+        try:
+            found = np.dtype(dtype)
+        except TypeError:
+            found = dtype
+    if found not in REALS:
+        raise TypeError(f"expected dtype float32 or float64, got {found}")
+    return found
 
 
 def finished(cnp.ndarray written not None, out):
@@ -272,3 +328,17 @@ def as_rows(cnp.ndarray out not None):
     if axes < 2:
         return out.reshape(1, -1)
     return out.view().reshape(-1, cnp.PyArray_DIM(out, axes - 1))
+
+
+# ---- what all elementwise functions do --------------------------------------------------------------------------------
+
+def elementwise(op, tuple arrays, out, double work, *constants):
+    """What op(*arrays, result, *constants) makes: the result, which may be `out`, and `out` the first of the arrays.
+
+    `arrays` have one shape and dtype; `work` is what an element takes, in operations.
+    """
+    cdef cnp.ndarray x = <cnp.ndarray> arrays[0]
+    cdef cnp.ndarray target = _output(out, (<object> x).shape, x.dtype, arrays[1:], x)
+    if cnp.PyArray_SIZE(x):
+        run_op(op(*together(*arrays, target), *constants), 1, work * cnp.PyArray_SIZE(x))
+    return finished(target, out)

@@ -9,22 +9,16 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 
 from fastbp._core import _rows
-from fastbp._core._program import run_op
-from fastbp.ops.activation import sigmoid
-from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, output, real, together
+from fastbp.ops.activation import exponential, sigmoid
+from fastbp.ops.edge import TRANSCENDENTAL, Array, elementwise, real
 
 
 def _function(kind: str, x: ArrayLike, out: Array | None) -> Array:
-    x = real("x", x)
-    target = output(out, x.shape, x.dtype, in_place=x)
-    if x.size:
-        x, flat = together(x, target)
-        run_op(_rows.Function(x, flat, kind), 1, TRANSCENDENTAL * float(x.size))
-    return finished(target, out)
+    return elementwise(_rows.Function, (real("x", x),), out, TRANSCENDENTAL, kind)
 
 
 def exp(x: ArrayLike, out: Array | None = None) -> Array:
-    """Exponential function, within 1.1 units in the last place.
+    """Exponential function, as the activation `exponential`, within 1.1 units in the last place.
 
     Parameters
     ----------
@@ -48,7 +42,7 @@ def exp(x: ArrayLike, out: Array | None = None) -> Array:
     >>> fb.ops.exp([0.0, 1.0, -1000.0]).round(4)
     array([1.    , 2.7183, 0.    ])
     """
-    return _function("exp", x, out)
+    return exponential(x, out)
 
 
 def expm1(x: ArrayLike, out: Array | None = None) -> Array:

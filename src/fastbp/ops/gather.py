@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp._core import _rows
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, REALS, Array, finished, output, real, row_numbers
+from fastbp.ops.edge import MOVED, REALS, Array, as_array, finished, output, real, real_type, row_numbers, shaped
 
 # Integers that are gathered as they lie, and the smallest real type that holds all their values.
 INTEGERS = {np.dtype(np.uint8): REALS[0], np.dtype(np.uint16): REALS[0], np.dtype(np.int32): REALS[1]}
@@ -58,10 +58,7 @@ def gather_rows(
     """
     x = _source(x)
     rows = row_numbers("index", index, len(x))
-    natural = out.dtype if isinstance(out, np.ndarray) else x.dtype if x.dtype in REALS else INTEGERS[x.dtype]
-    result_type = natural if dtype is None else np.dtype(dtype)
-    if result_type not in REALS:
-        raise TypeError(f"expected dtype float32 or float64, got {result_type}")
+    result_type = real_type(dtype, out, INTEGERS.get(x.dtype, x.dtype))
     target = output(out, (len(rows), x.shape[1]), result_type, x)
     if isinstance(scale, float) and shift is None:
         gather = _rows.Gather(target, scale)
@@ -76,7 +73,7 @@ def gather_rows(
 
 def _source(x: ArrayLike) -> Array:
     """x as a matrix that kernels can read, where it lies if they can."""
-    array = np.asarray(x) if not isinstance(x, np.ndarray) else x
+    array = as_array("x", x)
     if array.dtype in INTEGERS:
         if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
             array = array.copy()
@@ -93,9 +90,6 @@ def _source(x: ArrayLike) -> Array:
 
 def _constants(name: str, value: ArrayLike, like: Array) -> Array:
     """One number for each column, from a scalar or a vector."""
-    vector = np.asarray(value)
-    if vector.dtype.kind not in "fiub" or vector.shape not in ((), like.shape[1:]):
-        raise ValueError(f"expected {name} as a number or {like.shape[1]} of them, got {vector.dtype} {vector.shape}")
     columns = np.empty(like.shape[1], like.dtype)
-    columns[...] = vector
+    columns[...] = shaped(name, value, None, like.shape[1:], ())
     return columns

@@ -6,17 +6,26 @@ the mean over rows, or the vector of them.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _rows
+from fastbp._core import _losses
 from fastbp._core._program import run_op
 from fastbp.ops.edge import TRANSCENDENTAL, Array, finished, like, output, real, row_major
-from fastbp.ops.target import row_weights, weights_of
+from fastbp.ops.target import check_targets, row_weights, weights_of
+from fastbp.utils import check_number, lookup
 
 Weights = tuple[Array | None, float]  # (rows,) and their sum
+
+REDUCTIONS = {name: name for name in ("none", "sum", "mean")}
+# Losses whose targets are probabilities, and the largest that one may be.
+MOST = {
+    **dict.fromkeys(("binary_crossentropy", "binary_crossentropy_logits", "weighted_binary_crossentropy_logits"), 1.0),
+    **dict.fromkeys(("categorical_crossentropy", "categorical_crossentropy_logits", "kl_divergence"), inf),
+}
 
 
 # ---- how a loss is run
@@ -33,12 +42,6 @@ def _compared(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
     if prediction.ndim not in (1, 2):
         raise ValueError(f"expected prediction with shape (rows, columns) or (rows,), got {prediction.shape}")
     return prediction, like("target", target, prediction, "prediction")
-
-
-def number(name: str, value: float, above: float, below: float = float("inf")) -> float:
-    if not above < value < below:
-        raise ValueError(f"expected {name} above {above:g} and below {below:g}, got {value}")
-    return float(value)
 
 
 def _weights(rows: int, dtype: Any, sample_weight: ArrayLike | None) -> Weights:
@@ -61,8 +64,7 @@ def run_loss(
     variance: Array | None = None,
 ) -> tuple[Any, ...]:
     """Value and gradient; with a variance also the gradient by that. `in_place`: `out` may be the prediction."""
-    if reduction not in ("none", "sum", "mean"):
-        raise ValueError(f"expected reduction as one of none, sum, mean, got {reduction!r}")
+    lookup("reduction", REDUCTIONS, reduction)
     weight, total = weights
     shape, dtype = prediction.shape, prediction.dtype
     if in_place:
@@ -71,10 +73,13 @@ def run_loss(
         gradient = output(out, shape, dtype, target, prediction)
     value = np.empty(shape[0], dtype)
     scale = 1.0 if reduction != "mean" else 1.0 / total if total else 0.0
-    target = row_major(target if target.dtype.kind == "i" else _as_column(target))
+    if target.dtype.kind != "i":
+        target = row_major(_as_column(target))
+        if kind in MOST:
+            check_targets(target, weight, MOST[kind])
     into = _as_column(gradient)
     p = row_major(_as_column(prediction))
-    op = _rows.Loss(kind, p, target, value, into, False, scale, weight, alpha, smoothing)
+    op = _losses.Loss(kind, p, target, value, into, False, scale, weight, alpha, smoothing)
     gradients = [gradient]
     if variance is not None:
         by_variance = np.empty(shape, dtype)
@@ -84,24 +89,26 @@ def run_loss(
     gradients[0] = finished(gradient, out)
     if reduction == "none":
         return value, *gradients
-    found = _rows.total(value)
+    found = _losses.total(value)
     if reduction == "mean":
         found = found / total if total else float("nan")
     return found, *gradients
 
 
-def elementwise(
+def run_compared(
     kind: str,
     prediction: ArrayLike,
     target: ArrayLike,
     sample_weight: ArrayLike | None,
     reduction: str,
     out: Array | None,
-    alpha: float = 0.0,
+    constant: tuple[str, object, float, float] | None = None,
     smoothing: float = 0.0,
 ) -> tuple[Any, Any]:
+    """A loss of its elements or rows; `constant` is the name of one, its value and what it lies between."""
     p, t = _compared(prediction, target)
     weights = _weights(p.shape[0], p.dtype, sample_weight)
+    alpha = check_number(*constant, "()", p.dtype) if constant else 0.0
     value, gradient = run_loss(kind, p, t, weights, reduction, out, alpha=alpha, smoothing=smoothing)
     return value, gradient
 
@@ -152,7 +159,7 @@ def mean_squared_error(
     >>> fb.ops.mean_squared_error([[1.0, 3.0]], [[1.0, 1.0]])
     (2.0, array([[0., 2.]]))
     """
-    return elementwise("mean_squared_error", prediction, target, sample_weight, reduction, out)
+    return run_compared("mean_squared_error", prediction, target, sample_weight, reduction, out)
 
 
 def mean_absolute_error(
@@ -173,7 +180,7 @@ def mean_absolute_error(
     >>> fb.ops.mean_absolute_error([[1.0, 3.0]], [[1.0, 1.0]])
     (1.0, array([[0. , 0.5]]))
     """
-    return elementwise("mean_absolute_error", prediction, target, sample_weight, reduction, out)
+    return run_compared("mean_absolute_error", prediction, target, sample_weight, reduction, out)
 
 
 def huber(
@@ -195,8 +202,7 @@ def huber(
     >>> fb.ops.huber([[1.5, 4.0]], [[1.0, 1.0]], reduction="sum")
     (1.3125, array([[0.25, 0.5 ]]))
     """
-    delta = number("delta", delta, 0)
-    return elementwise("huber", prediction, target, sample_weight, reduction, out, delta)
+    return run_compared("huber", prediction, target, sample_weight, reduction, out, ("delta", delta, 0, inf))
 
 
 def log_cosh(
@@ -218,7 +224,7 @@ def log_cosh(
     >>> round(value, 4), gradient
     (999.3069, array([[1.]]))
     """
-    return elementwise("log_cosh", prediction, target, sample_weight, reduction, out)
+    return run_compared("log_cosh", prediction, target, sample_weight, reduction, out)
 
 
 def quantile(
@@ -241,8 +247,7 @@ def quantile(
     >>> fb.ops.quantile([[1.0, 1.0]], [[0.0, 2.0]], q=0.75)
     (0.5, array([[ 0.125, -0.375]]))
     """
-    q = number("q", q, 0, 1)
-    return elementwise("quantile", prediction, target, sample_weight, reduction, out, q)
+    return run_compared("quantile", prediction, target, sample_weight, reduction, out, ("q", q, 0, 1))
 
 
 def poisson(
@@ -265,7 +270,7 @@ def poisson(
     >>> round(value, 4), gradient.round(4)
     (-0.0794, array([[-0.5]]))
     """
-    return elementwise("poisson", prediction, target, sample_weight, reduction, out)
+    return run_compared("poisson", prediction, target, sample_weight, reduction, out)
 
 
 def gaussian_nll(
@@ -316,7 +321,7 @@ def gaussian_nll(
     mean, target = _compared(mean, target)
     variance = like("variance", variance, mean, "mean")
     weights = _weights(mean.shape[0], mean.dtype, sample_weight)
-    least = number("epsilon", epsilon, 0)
+    least = check_number("epsilon", epsilon, 0, ends="()", dtype=mean.dtype)
     value, by_mean, by_variance = run_loss(
         "gaussian_nll", mean, target, weights, reduction, out, alpha=least, variance=variance
     )
@@ -345,7 +350,7 @@ def hinge(
     >>> fb.ops.hinge([[0.5, 2.0]], [[1.0, 0.0]])
     (1.75, array([[-0.5,  0.5]]))
     """
-    return elementwise("hinge", prediction, target, sample_weight, reduction, out)
+    return run_compared("hinge", prediction, target, sample_weight, reduction, out)
 
 
 def squared_hinge(
@@ -364,7 +369,7 @@ def squared_hinge(
     >>> fb.ops.squared_hinge([[0.5, 2.0]], [[1.0, 1.0]])
     (0.125, array([[-0.5, -0. ]]))
     """
-    return elementwise("squared_hinge", prediction, target, sample_weight, reduction, out)
+    return run_compared("squared_hinge", prediction, target, sample_weight, reduction, out)
 
 
 def cosine_similarity(
@@ -386,4 +391,4 @@ def cosine_similarity(
     >>> fb.ops.cosine_similarity([[2.0, 0.0]], [[0.0, 3.0]])
     (0.0, array([[ 0. , -0.5]]))
     """
-    return elementwise("cosine_similarity", prediction, target, sample_weight, reduction, out)
+    return run_compared("cosine_similarity", prediction, target, sample_weight, reduction, out)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastbp._core import _rows
+from fastbp._core import _losses
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, REALS, Array, finished, matrix, output, real, row_major
-from fastbp.ops.target import count_pairs, is_labels, labels_of, set_ones
-
-
-def _classes(classes: int) -> int:
-    count = operator.index(classes)
-    if count < 1:
-        raise ValueError(f"expected classes of at least 1, got {count}")
-    return count
+from fastbp.ops.edge import MOVED, REALS, Array, as_array, finished, matrix, output, real, real_type, row_major, shaped
+from fastbp.ops.target import count_pairs, is_labels, labels_of, scores, set_ones
+from fastbp.utils import as_number, check_count
 
 
 def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike | None = None, out: Array | None = None) -> Array:
@@ -49,15 +41,12 @@ def one_hot(labels: ArrayLike, classes: int, dtype: DTypeLike | None = None, out
     array([[0., 1., 0.],
            [1., 0., 0.]], dtype=float32)
     """
-    natural = out.dtype if isinstance(out, np.ndarray) else np.float32
-    kind, count = np.dtype(natural if dtype is None else dtype), _classes(classes)
-    if kind not in REALS:
-        raise TypeError(f"expected dtype float32 or float64, got {kind}")
+    kind, count = real_type(dtype, out, REALS[0]), check_count("classes", classes, 1)
     found = labels_of("labels", labels, -1, count)
     if out is None:
         target = np.zeros((len(found), count), kind)
     else:
-        target = output(out, (len(found), count), kind, np.asarray(labels))
+        target = output(out, (len(found), count), kind, as_array("labels", labels))
         if not target.flags.c_contiguous:
             target = np.empty((len(found), count), kind)
         target[...] = 0
@@ -71,17 +60,15 @@ def _share(kind: str, prediction: Array, target: Array, threshold: float) -> flo
     if not rows:
         return float("nan")
     right = np.empty(rows, prediction.dtype)
-    run_op(_rows.Metric(kind, prediction, target, right, threshold), rows, 2 * MOVED * prediction.size)
-    return _rows.total(right) / rows
+    run_op(_losses.Metric(kind, prediction, target, right, threshold), rows, 2 * MOVED * prediction.size)
+    return _losses.total(right) / rows
 
 
 def _scores_and_classes(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
     """Scores (rows, classes), and labels or one-hot rows."""
-    p = row_major(matrix("prediction", prediction))
+    p = row_major(scores("prediction", prediction))
     rows, classes = p.shape
-    if not classes:
-        raise ValueError(f"expected prediction with at least one column, got {p.shape}")
-    if is_labels(target):
+    if is_labels(target, classes):
         return p, labels_of("target", target, rows, classes)
     return p, row_major(matrix("target", target, p.dtype, rows, classes))
 
@@ -119,14 +106,9 @@ def accuracy(prediction: ArrayLike, target: ArrayLike, threshold: float = 0.5) -
     """
     p = real("prediction", prediction)
     if p.ndim == 1 or (p.ndim == 2 and p.shape[1] == 1):
-        t = np.asarray(target)
-        if t.ndim not in (1, 2) or t.size != len(p) or t.shape[0] != len(p):
-            raise ValueError(f"expected target with shape ({len(p)},) or ({len(p)}, 1), got {t.shape}")
-        t = real("target", t.astype(p.dtype) if t.dtype.kind in "iub" else t, p.dtype)
-        column = np.ascontiguousarray(t.reshape(-1, 1))
-        return _share("binary_accuracy", row_major(p.reshape(-1, 1)), column, threshold)
-    scores, classes = _scores_and_classes(p, target)
-    return _share("categorical_accuracy", scores, classes, 0.0)
+        column = shaped("target", target, p.dtype, (len(p),), (len(p), 1)).reshape(-1, 1)
+        return _share("binary_accuracy", row_major(p.reshape(-1, 1)), column, as_number("threshold", threshold))
+    return _share("categorical_accuracy", *_scores_and_classes(p, target), 0.0)
 
 
 def top_k_accuracy(prediction: ArrayLike, target: ArrayLike, k: int = 5) -> float:
@@ -157,10 +139,8 @@ def top_k_accuracy(prediction: ArrayLike, target: ArrayLike, k: int = 5) -> floa
     >>> fb.ops.top_k_accuracy([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [1, 2], k=2)
     0.5
     """
-    if operator.index(k) < 1:
-        raise ValueError(f"expected k of at least 1, got {k}")
-    scores, classes = _scores_and_classes(prediction, target)
-    return _share("top_k_accuracy", scores, classes, float(k))
+    count = check_count("k", k, 1)
+    return _share("top_k_accuracy", *_scores_and_classes(prediction, target), float(count))
 
 
 def confusion_counts(true_labels: ArrayLike, predicted_labels: ArrayLike, classes: int) -> Array:
@@ -188,4 +168,6 @@ def confusion_counts(true_labels: ArrayLike, predicted_labels: ArrayLike, classe
     array([[1, 0],
            [1, 1]])
     """
-    return count_pairs("true_labels", true_labels, "predicted_labels", predicted_labels, _classes(classes))
+    return count_pairs(
+        "true_labels", true_labels, "predicted_labels", predicted_labels, check_count("classes", classes, 1)
+    )

@@ -1,21 +1,21 @@
-"""Floor 2. Normalisation and its gradients on NumPy arrays.
+"""Floor 2. Normalisation over each row, or over groups of its channels, and its gradients on NumPy arrays.
 
-All four return a `Normalized`: the result, and the mean and the reciprocal standard deviation that a gradient needs.
+All of them, batch normalisation too, return a `Normalized`: the result, and the mean and the reciprocal standard
+deviation that a gradient needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _dense, _memory, _norm
+from fastbp._core import _norm
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, Array, finished, like, matrix, output, real, row_major, rows_of
-from fastbp.utils import check_flag
+from fastbp.ops.edge import Array, finished, like, output, real, row_major, rows_of, shaped
+from fastbp.utils import check_axis, check_count, check_number
 
 WORK = 32.0  # operations that an element is worth: it is read two or three times
 
@@ -28,197 +28,13 @@ class Normalized(NamedTuple):
     rstd: Array  # 1 / sqrt(variance + epsilon)
 
 
-def _parameter(name: str, value: ArrayLike | None, x: Array, size: int) -> Array | None:
+def parameter(name: str, value: ArrayLike | None, x: Array, size: int) -> Array | None:
     """`value`, one element a column or channel, contiguous."""
-    if value is None:
-        return None
-    array = real(name, value, x.dtype)
-    if array.shape != (size,):
-        raise ValueError(f"expected {name} with shape ({size},), got {array.shape}")
-    return np.ascontiguousarray(array)
+    return None if value is None else shaped(name, value, x.dtype, (size,))
 
 
-def _epsilon(epsilon: float) -> float:
-    if not 0 < epsilon < float("inf"):
-        raise ValueError(f"expected epsilon to be finite and above 0, got {epsilon}")
-    return float(epsilon)
-
-
-def _moments(name: str, value: ArrayLike, x: Array, shape: tuple[int, ...]) -> Array:
-    array = real(name, value, x.dtype)
-    if array.shape != shape:
-        raise ValueError(f"expected {name} with shape {shape}, got {array.shape}")
-    return np.ascontiguousarray(array)
-
-
-# ---- over the batch
-
-
-def batch_norm(
-    x: ArrayLike,
-    gamma: ArrayLike | None = None,
-    beta: ArrayLike | None = None,
-    *,
-    running_mean: Array | None = None,
-    running_variance: Array | None = None,
-    training: bool = True,
-    momentum: float = 0.99,
-    epsilon: float = 1e-3,
-    out: Array | None = None,
-) -> Normalized:
-    """Batch normalisation, (x - mean) rstd gamma + beta, rstd = 1 / sqrt(variance + epsilon) (Ioffe & Szegedy 2015).
-
-    In training, mean and variance are those of each column of x; the variance is the mean of squared deviations, that
-    is, biased. Running moments, if given, follow: running = momentum running + (1 - momentum) batch. That of the
-    variance follows the biased one, as in Keras 3. In inference the running moments are used and stay as they are.
-
-    Parameters
-    ----------
-    x : array_like, shape (batch, features)
-        float32 or float64, any strides.
-    gamma, beta : array_like, shape (features,), optional
-        1 and 0 where they are not given.
-    running_mean, running_variance : ndarray, shape (features,), optional
-        Of the dtype of x, C-contiguous; both or neither. Changed in training, needed in inference.
-    training : bool
-    momentum : float
-        From 0 to 1.
-    epsilon : float
-    out : ndarray, shape (batch, features), optional
-        May be x itself.
-
-    Returns
-    -------
-    Normalized
-        y, and the mean and rstd of each column, shape (features,), that y was made with. In training on an empty batch
-        these are NaN, and the running moments stay.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If dtypes or shapes do not fit, moments are missing, an option is out of range, or `out` overlaps an input.
-
-    Examples
-    --------
-    >>> import numpy as np, fastbp as fb
-    >>> y, mean, rstd = fb.ops.batch_norm([[1.0, 5.0], [3.0, 5.0]], epsilon=1e-9)
-    >>> y.round(4), mean
-    (array([[-1.,  0.],
-           [ 1.,  0.]]), array([2., 5.]))
-    """
-    x = row_major(given := matrix("x", x))
-    columns = x.shape[1]
-    gamma, beta = _parameter("gamma", gamma, x, columns), _parameter("beta", beta, x, columns)
-    epsilon = _epsilon(epsilon)
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"expected momentum from 0 to 1, got {momentum}")
-    if (running_mean is None) != (running_variance is None) or (running_mean is None and not training):
-        raise ValueError("expected running_mean and running_variance, both or, in training, neither")
-    if not check_flag("training", training):
-        running_mean = _parameter("running_mean", running_mean, x, columns)
-        running_variance = _parameter("running_variance", running_variance, x, columns)
-    y = output(out, x.shape, x.dtype, gamma, beta, running_mean, running_variance, in_place=given)
-    if not training:
-        return _inference(x, gamma, beta, running_mean, running_variance, epsilon, y, out)
-    running = _running(running_mean, running_variance, x, (x, gamma, beta))
-    mean, rstd = np.empty((2, columns), x.dtype) if x.size else np.full((2, columns), np.nan, x.dtype)
-    if x.size:
-        op = _norm.BatchNorm(x, gamma, beta, y, mean, rstd, epsilon, *running, momentum)
-        run_op(op, len(x), WORK * x.size)
-    return Normalized(finished(y, out), mean, rstd)
-
-
-def _inference(
-    x: Array,
-    gamma: Array | None,
-    beta: Array | None,
-    running_mean: Array | None,
-    running_variance: Array | None,
-    epsilon: float,
-    y: Array,
-    out: Array | None,
-) -> Normalized:
-    """Batch normalisation of x by given moments into y."""
-    mean, rstd = np.array(running_mean), np.array(running_variance)
-    rstd += x.dtype.type(epsilon)
-    np.sqrt(rstd, out=rstd)
-    np.reciprocal(rstd, out=rstd)
-    if x.size:
-        run_op(_norm.BatchNormInference(x, gamma, beta, y, mean, rstd), len(x), WORK / 2 * x.size)
-    return Normalized(finished(y, out), mean, rstd)
-
-
-def _running(
-    mean: Array | None, variance: Array | None, x: Array, others: tuple[Array | None, ...]
-) -> tuple[Array | None, Array | None]:
-    """Running moments as they are, if they can be changed in place."""
-    if mean is None or variance is None:
-        return None, None
-    for name, array in (("running_mean", mean), ("running_variance", variance)):
-        if not isinstance(array, np.ndarray) or array.dtype != x.dtype or array.shape != x.shape[1:]:
-            kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-            raise ValueError(f"expected {name} as a {x.dtype} array of shape {x.shape[1:]}, got {kind}")
-        if not (array.flags.c_contiguous and array.flags.behaved):
-            raise ValueError(f"expected {name} to be C-contiguous and writeable, since it is changed in place")
-        if any(other is not None and _memory.overlap(array, other) for other in others):
-            raise ValueError(f"expected {name} not to overlap another argument")
-    if _memory.overlap(mean, variance):
-        raise ValueError("expected running_mean and running_variance not to overlap")
-    return mean, variance
-
-
-def batch_norm_backward(
-    dy: ArrayLike, x: ArrayLike, gamma: ArrayLike | None, mean: ArrayLike, rstd: ArrayLike, out: Array | None = None
-) -> tuple[Array, Array, Array]:
-    """Gradients of `batch_norm` in training: of x, gamma and beta.
-
-    With xhat = (x - mean) rstd: dgamma = sum(dy xhat), dbeta = sum(dy) and
-    dx = gamma rstd (dy - mean(dy) - xhat mean(dy xhat)), sums and means over the batch.
-
-    Parameters
-    ----------
-    dy : array_like, shape (batch, features)
-        Gradient with respect to y.
-    x, gamma : array_like
-        As given to `batch_norm`.
-    mean, rstd : array_like, shape (features,)
-        As it returned them.
-    out : ndarray, shape (batch, features), optional
-        For dx; may be dy itself.
-
-    Returns
-    -------
-    dx : ndarray, shape (batch, features)
-    dgamma, dbeta : ndarray, shape (features,)
-        Also if gamma is None: those of a gamma of ones.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If dtypes or shapes do not fit, or `out` overlaps an input.
-
-    Examples
-    --------
-    >>> import numpy as np, fastbp as fb
-    >>> x = np.array([[1.0], [2.0], [6.0]])
-    >>> y, mean, rstd = fb.ops.batch_norm(x)
-    >>> dx, dgamma, dbeta = fb.ops.batch_norm_backward(np.ones((3, 1)), x, None, mean, rstd)
-    >>> dx.round(4).tolist(), dbeta
-    ([[0.0], [0.0], [0.0]], array([3.]))
-    """
-    dy = row_major(given := matrix("dy", dy))
-    x = row_major(like("x", x, dy, "dy"))
-    columns = dy.shape[1]
-    gamma = _parameter("gamma", gamma, dy, columns)
-    mean, rstd = _moments("mean", mean, dy, (columns,)), _moments("rstd", rstd, dy, (columns,))
-    dx = output(out, dy.shape, dy.dtype, x, gamma, mean, rstd, in_place=given)
-    dgamma, dbeta = np.empty((2, columns), dy.dtype) if dy.size else np.zeros((2, columns), dy.dtype)
-    if dy.size:
-        run_op(_norm.BatchNormGradient(dy, x, gamma, mean, rstd, dx, dgamma, dbeta), len(dy), WORK * dy.size)
-    return finished(dx, out), dgamma, dbeta
-
-
-# ---- over each row, or groups of its channels
+def check_epsilon(epsilon: float, x: Array) -> float:
+    return check_number("epsilon", epsilon, 0, ends="()", dtype=x.dtype)
 
 
 def _as_samples(x: Array) -> Array:
@@ -228,8 +44,7 @@ def _as_samples(x: Array) -> Array:
 
 def _last_axis(name: str, x: ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:
     array = real(name, x, dtype)
-    if not array.ndim:
-        raise ValueError(f"expected {name} with at least one axis, got a scalar")
+    check_axis(name, array.ndim, -1)
     return array
 
 
@@ -245,8 +60,8 @@ def _normalized(
     out: Array | None,
 ) -> Normalized:
     """Forward pass over rows(x), a matrix, in groups of neighbours; mean and rstd get the shape `moments`."""
-    gamma, beta = (_parameter(name, p, x, channels) for name, p in zip(("gamma", "beta"), parameters, strict=True))
-    epsilon = _epsilon(epsilon)
+    gamma, beta = (parameter(name, p, x, channels) for name, p in zip(("gamma", "beta"), parameters, strict=True))
+    epsilon = check_epsilon(epsilon, x)
     y = output(out, x.shape, x.dtype, gamma, beta, in_place=x)
     mean, rstd = np.empty(moments, x.dtype) if centered else None, np.empty(moments, x.dtype)
     if x.size:
@@ -274,21 +89,17 @@ def _gradients(
 ) -> tuple[Array, ...]:
     """dx, dgamma and, if there is a mean, dbeta. As many groups as rstd has columns."""
     x = like("x", x, dy, "dy")
-    gamma = _parameter("gamma", gamma, dy, channels)
+    gamma = parameter("gamma", gamma, dy, channels)
     dx = output(out, dy.shape, dy.dtype, x, gamma, mean, rstd, in_place=dy)
     parts = 1 if mean is None else 2
     if not dy.size:
         return finished(dx, out), *np.zeros((parts, channels), dy.dtype)
     source = rows(dy)
     count, span, groups = len(source), source.shape[1] // channels, rstd.size // len(source)
-    sums = np.empty((_norm.blocks(count), parts, channels), dy.dtype)
-    op = _norm.GroupNormGradient(source, rows(x), gamma, mean, rstd, rows(dx), sums, groups, span)
+    parameters = np.empty((parts, channels), dy.dtype)
+    op = _norm.GroupNormGradient(source, rows(x), gamma, mean, rstd, rows(dx), parameters, groups, span)
     run_op(op, count, WORK * dy.size)
-    total = sums[0]
-    if len(sums) > 1:
-        total = np.empty((parts, channels), dy.dtype)
-        run_op(_dense.BiasGradient(sums.reshape(len(sums), -1), total.reshape(-1)), len(sums), MOVED * sums.size)
-    return finished(dx, out), *total
+    return finished(dx, out), *parameters
 
 
 def layer_norm(
@@ -375,7 +186,7 @@ def layer_norm_backward(
     (np.True_, array([1., 1., 1.]))
     """
     dy = _last_axis("dy", dy)
-    mean, rstd = _moments("mean", mean, dy, dy.shape[:-1]), _moments("rstd", rstd, dy, dy.shape[:-1])
+    mean, rstd = shaped("mean", mean, dy.dtype, dy.shape[:-1]), shaped("rstd", rstd, dy.dtype, dy.shape[:-1])
     dx, dgamma, dbeta = _gradients(dy, x, rows_of, dy.shape[-1], gamma, mean, rstd, out)
     return dx, dgamma, dbeta
 
@@ -414,7 +225,7 @@ def rms_norm_backward(
     (np.True_, array([2.5456, 4.5255]))
     """
     dy = _last_axis("dy", dy)
-    rstd = _moments("rstd", rstd, dy, dy.shape[:-1])
+    rstd = shaped("rstd", rstd, dy.dtype, dy.shape[:-1])
     dx, dgamma = _gradients(dy, x, rows_of, dy.shape[-1], gamma, None, rstd, out)
     return dx, dgamma
 
@@ -468,9 +279,9 @@ def group_norm(
     >>> y.round(4), mean
     (array([[-1.,  1., -1.,  1.]]), array([[ 2., 20.]]))
     """
-    x, groups = _samples("x", x), index(groups)
+    x, groups = _samples("x", x), check_count("groups", groups, 1)
     channels = x.shape[1]
-    if groups < 1 or channels % groups:
+    if channels % groups:
         raise ValueError(f"expected groups to divide the {channels} channels, got {groups}")
     return _normalized(x, _as_samples, groups, channels, (gamma, beta), (len(x), groups), True, epsilon, out)
 
@@ -499,6 +310,6 @@ def group_norm_backward(
         raise ValueError(
             f"expected rstd with shape ({len(dy)}, groups), groups a divisor of {channels}, got {rstd.shape}"
         )
-    mean, rstd = _moments("mean", mean, dy, rstd.shape), np.ascontiguousarray(rstd)
+    mean, rstd = shaped("mean", mean, dy.dtype, rstd.shape), np.ascontiguousarray(rstd)
     dx, dgamma, dbeta = _gradients(dy, x, _as_samples, channels, gamma, mean, rstd, out)
     return dx, dgamma, dbeta

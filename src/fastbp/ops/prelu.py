@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp._core import _columns, _rows
+from fastbp._core import _columns, _losses
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, Array, as_rows, finished, like, output, real, rows_of
-
-
-def _slope_of(slope: ArrayLike, x: Array) -> Array:
-    """Slopes, checked: one for each column of x, or one without axes for all."""
-    given = real("slope", slope, x.dtype)
-    if given.ndim and given.shape != x.shape[-1:]:
-        raise ValueError(f"expected slope with shape {x.shape[-1:]} or (), got {given.shape}")
-    return np.ascontiguousarray(given) if given.ndim else given
+from fastbp.ops.edge import MOVED, Array, as_rows, finished, like, output, real, rows_of, shaped
 
 
 def prelu(x: ArrayLike, slope: ArrayLike, out: Array | None = None) -> Array:
@@ -47,7 +39,7 @@ def prelu(x: ArrayLike, slope: ArrayLike, out: Array | None = None) -> Array:
            [ 3. ,  3. ]])
     """
     x = real("x", x)
-    slopes = _slope_of(_of_type(slope, x), x)
+    slopes = shaped("slope", slope, x.dtype, x.shape[-1:], ())
     target = output(out, x.shape, x.dtype, slopes, in_place=x)
     if x.size:
         run_op(_columns.Prelu(rows_of(x), slopes, as_rows(target)), 1, 2 * MOVED * x.size)
@@ -90,14 +82,9 @@ def prelu_backward(dy: ArrayLike, x: ArrayLike, slope: ArrayLike, out: Array | N
     """
     dy = real("dy", dy)
     x = like("x", x, dy, "dy")
-    slopes = _slope_of(_of_type(slope, x), x)
+    slopes = shaped("slope", slope, x.dtype, x.shape[-1:], ())
     target = output(out, dy.shape, dy.dtype, x, slopes, in_place=dy)
     sums = np.zeros(dy.shape[-1:] or 1, dy.dtype)
     if dy.size:
         run_op(_columns.Prelu(rows_of(x), slopes, as_rows(target), rows_of(dy), sums), 1, 3 * MOVED * dy.size)
-    return finished(target, out), sums if slopes.ndim else sums.dtype.type(_rows.total(sums))
-
-
-def _of_type(slope: ArrayLike, x: Array) -> ArrayLike:
-    """A plain number, which has no type of its own, in that of x."""
-    return np.asarray(slope, x.dtype) if isinstance(slope, int | float) else slope
+    return finished(target, out), sums if slopes.ndim else sums.dtype.type(_losses.total(sums))

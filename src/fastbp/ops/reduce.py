@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fastbp._core import _dense, _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, TRANSCENDENTAL, Array, finished, matrix, output, real, row_major, rows_of
+from fastbp.utils import check_axis
 
 
 def column_sum(x: ArrayLike, out: Array | None = None) -> Array:
@@ -107,9 +108,8 @@ def logsumexp(x: ArrayLike, axis: int = -1, out: Array | None = None) -> Any:
     array([1000.6931,    0.    ])
     """
     x = real("x", x)
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"expected axis of an array with {x.ndim} axes, got {axis}")
-    if axis not in (-1, x.ndim - 1):
+    axis = check_axis("x", x.ndim, axis)
+    if axis != x.ndim - 1:
         x = np.moveaxis(x, axis, -1)
     target = output(out, x.shape[:-1], x.dtype, x)
     if not target.flags.c_contiguous:
@@ -146,9 +146,7 @@ def argmax(x: ArrayLike, axis: int = -1) -> Array:
     array([1, 0])
     """
     x = matrix("x", x)
-    if not -2 <= axis < 2:
-        raise ValueError(f"expected axis of an array with 2 axes, got {axis}")
-    x = row_major(x.T if axis % 2 == 0 else x)
+    x = row_major(x if check_axis("x", 2, axis) else x.T)
     out = np.empty(len(x), np.int64)
     if len(x):
         if not x.shape[1]:

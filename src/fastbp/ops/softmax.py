@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from math import prod
-from operator import index
 
 from numpy.typing import ArrayLike
 
 from fastbp._core import _columns, _rows
 from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, TRANSCENDENTAL, Array, as_rows, finished, like, output, real, row_major, rows_of
-
-
-def _axis_of(array: Array, axis: int) -> int:
-    """Number of the axis from the front; -1 for the last one, which has neighbours in memory."""
-    axes = max(array.ndim, 1)
-    try:
-        axis = index(axis)
-    except TypeError:
-        raise TypeError(f"expected axis as an integer, got {axis!r}") from None
-    if not -axes <= axis < axes:
-        raise ValueError(f"expected axis from {-axes} to {axes - 1}, got {axis}")
-    axis %= axes
-    return -1 if axis == axes - 1 else axis
+from fastbp.utils import check_axis
 
 
 def _stacked(array: Array, axis: int) -> Array:
@@ -35,11 +22,11 @@ def _stacked(array: Array, axis: int) -> Array:
 
 def _forward(x: ArrayLike, axis: int, out: Array | None, log: bool) -> Array:
     x = real("x", x)
-    axis = _axis_of(x, axis)
+    axis, last = check_axis("x", x.ndim or 1, axis), x.ndim - 1  # a scalar is a vector of one
     target = output(out, x.shape, x.dtype, in_place=x)
     if x.size:
         work = TRANSCENDENTAL * float(x.size)
-        if axis < 0:
+        if axis >= last:
             rows = as_rows(target)
             run_op(_rows.Softmax(rows_of(x), rows, log), len(rows), work)
         else:
@@ -50,11 +37,11 @@ def _forward(x: ArrayLike, axis: int, out: Array | None, log: bool) -> Array:
 def _backward(dy: ArrayLike, y: ArrayLike, axis: int, out: Array | None, log: bool) -> Array:
     dy = real("dy", dy)
     y = like("y", y, dy, "dy")
-    axis = _axis_of(dy, axis)
+    axis, last = check_axis("dy", dy.ndim or 1, axis), dy.ndim - 1
     target = output(out, dy.shape, dy.dtype, y, in_place=dy)
     if dy.size:
         work = 3 * MOVED * dy.size
-        if axis < 0:
+        if axis >= last:
             rows = as_rows(target)
             run_op(_rows.SoftmaxGradient(rows_of(dy), rows_of(y), rows, log), len(rows), work)
         else:

@@ -6,7 +6,7 @@ pass over memory: penalties are added to the gradient, the gradient is clipped, 
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from math import inf
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastbp._core import _dense
 from fastbp._core._program import run_op
 from fastbp.ops.edge import MOVED, Array, changing
-from fastbp.utils import check_flag
+from fastbp.utils import as_number, check_count, check_flag, check_number
+
+LAST_STEP = 2**53 - 1  # that a float holds exactly
 
 
 class GradientOptions(TypedDict, total=False):
@@ -48,8 +50,7 @@ def _update(
     correction: float = 1.0,
 ) -> Array:
     """Run a rule on (w, *states); `rate` is the learning rate with the corrections of the step."""
-    if not (0 <= learning_rate < inf and 0 <= epsilon < inf):
-        _check_from_zero(learning_rate=learning_rate, epsilon=epsilon)
+    learning_rate, epsilon = check_number("learning_rate", learning_rate, 0), check_number("epsilon", epsilon, 0)
     if unknown := options.keys() - Options.__annotations__.keys() - GradientOptions.__annotations__.keys():
         raise TypeError(f"expected the options l1, l2, clip_value and weight_decay, got {min(unknown)!r}")
     weight_decay, *penalties = _checked(**options) if options else (0.0, 0.0, 0.0, inf)
@@ -65,29 +66,26 @@ def _update(
 def _checked(
     weight_decay: float = 0.0, l1: float = 0.0, l2: float = 0.0, clip_value: float | None = None
 ) -> tuple[float, float, float, float]:
-    _check_from_zero(weight_decay=weight_decay, l1=l1, l2=l2)
-    if clip_value is not None and not clip_value >= 0:
+    l1, l2 = check_number("l1", l1, 0), check_number("l2", l2, 0)
+    limit = inf if clip_value is None else as_number("clip_value", clip_value)
+    if not limit >= 0:
         raise ValueError(f"expected clip_value of at least 0, got {clip_value}")
-    return weight_decay, l1, l2, inf if clip_value is None else clip_value
+    return check_number("weight_decay", weight_decay, 0), l1, l2, limit
 
 
-def _check_from_zero(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if not -inf < value < inf:
-            raise ValueError(f"expected {name} to be finite, got {value}")
-        if value < 0:
-            raise ValueError(f"expected {name} of at least 0, got {value}")
+def check_below_one(name: str, value: float) -> float:
+    """A share that a step keeps of an average, from 0 to below 1."""
+    return check_number(name, value, 0, 1, "[)")
 
 
-def _check_below_one(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"expected {name} from 0 to below 1, got {value}")
-
-
-def _check_step(step: int) -> None:
-    if not step >= 1:
-        raise ValueError(f"expected step of at least 1, got {step}")
+def adam_rates(
+    step: int | NDArray[np.float64] | NDArray[np.int64],
+    learning_rate: float | NDArray[np.float64],
+    beta_1: float,
+    beta_2: float,
+) -> Any:
+    """Adam's step size, with the corrections of both moments (Kingma & Ba 2015); of a step, or of many."""
+    return learning_rate * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
 
 
 # The product of the momentum schedule's factors, 1 - 0.96^t / 2; from here on they are 1.
@@ -95,13 +93,13 @@ _NADAM_FACTORS = np.cumprod(1 - 0.5 * 0.96 ** np.arange(1024)) * 2
 
 
 def nadam_rates(
-    step: int | NDArray[np.int64], learning_rate: float, beta_1: float, beta_2: float
+    step: int | NDArray[np.float64], learning_rate: float | NDArray[np.float64], beta_1: float, beta_2: float
 ) -> tuple[Any, Any, Any]:
     """Nadam's step sizes of the first moment and of the gradient, and its correction of the second moment.
 
     Of a step, or of many. The momentum follows the schedule of Dozat 2016, mu_t = beta_1 (1 - 0.96^t / 2), as in Keras.
     """
-    product = beta_1**step * _NADAM_FACTORS[np.minimum(step, 1023)]  # mu_1 ... mu_t
+    product = beta_1**step * _NADAM_FACTORS[np.minimum(step, 1023).astype(np.intp)]  # mu_1 ... mu_t
     now, later = (beta_1 * (1 - 0.5 * 0.96**t) for t in (step, step + 1))
     rate, gradient_rate = learning_rate * later / (1 - product * later), learning_rate * (1 - now) / (1 - product)
     return rate, gradient_rate, 1 / (1 - beta_2**step)
@@ -169,8 +167,7 @@ def momentum(
     >>> fb.ops.momentum(np.ones(1), np.ones(1), np.zeros(1), 0.5)
     array([0.5])
     """
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"expected momentum from 0 to 1, got {momentum}")
+    momentum = check_number("momentum", momentum, 0, 1)
     kind = "nesterov" if check_flag("nesterov", nesterov) else "momentum"
     return _update(kind, ("w", "velocity"), (w, velocity), g, learning_rate, options, momentum=momentum)
 
@@ -240,9 +237,10 @@ def _adam(
     options: Options,
 ) -> Array:
     """Adam, or AMSGrad: the same constants."""
-    _check_step(step)
-    _check_below_one(beta_1=beta_1, beta_2=beta_2)
-    rate = learning_rate * sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    step = check_count("step", step, 1, LAST_STEP)
+    beta_1, beta_2 = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
+    learning_rate = check_number("learning_rate", learning_rate, 0)
+    rate = adam_rates(step, learning_rate, beta_1, beta_2)
     constants = {"momentum": beta_1, "decay": beta_2, "epsilon": epsilon, "rate": rate}
     return _update(kind, names, arrays, g, learning_rate, options, **constants)
 
@@ -329,8 +327,9 @@ def nadam(
     >>> fb.ops.nadam(w, np.array([3.0, -3.0]), m, v, step=1, learning_rate=0.1).round(4)
     array([0.8937, 1.1063])
     """
-    _check_step(step)
-    _check_below_one(beta_1=beta_1, beta_2=beta_2)
+    step = check_count("step", step, 1, LAST_STEP)
+    beta_1, beta_2 = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
+    learning_rate = check_number("learning_rate", learning_rate, 0)
     rate, gradient_rate, correction = nadam_rates(step, learning_rate, beta_1, beta_2)
     constants = {"momentum": beta_1, "decay": beta_2, "epsilon": epsilon}
     constants |= {"rate": rate, "gradient_rate": gradient_rate, "correction": correction}
@@ -380,7 +379,7 @@ def adadelta(
     >>> fb.ops.adadelta(np.ones(1), np.array([2.0]), np.zeros(1), np.ones(1), 1.0, rho=0.75).round(4)
     array([-1.])
     """
-    _check_below_one(rho=rho)
+    rho = check_below_one("rho", rho)
     return _update("adadelta", ("w", "v", "u"), (w, v, u), g, learning_rate, options, decay=rho, epsilon=epsilon)
 
 
@@ -410,20 +409,24 @@ def rmsprop(
     >>> fb.ops.rmsprop(np.ones(1), np.array([2.0]), np.zeros(1), 0.5, rho=0.75).round(4)
     array([0.])
     """
-    _check_below_one(rho=rho)
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"expected momentum from 0 to 1, got {momentum}")
-    if (average is not None) != bool(centered):
-        raise ValueError(f"expected average if and only if centered, got centered={centered} and average={average}")
+    rho, momentum = check_below_one("rho", rho), check_number("momentum", momentum, 0, 1)
+    if check_flag("centered", centered) != (average is not None):
+        raise ValueError(f"expected {'an average' if centered else 'no average'} where centered is {centered}")
     if velocity is None and momentum:
         raise ValueError("expected velocity where momentum is not 0, got None")
-    kind, states = "rmsprop", {"w": w, "v": v}
+    states = {"w": w, "v": v}
     if average is not None:
-        kind, states["average"] = f"{kind}_centered", average
+        states["average"] = average
     if velocity is not None:
-        kind, states["velocity"] = f"{kind}_momentum", velocity
+        states["velocity"] = velocity
+    kind = rmsprop_rule(centered, velocity is not None)
     names, arrays = tuple(states), tuple(states.values())
     return _update(kind, names, arrays, g, learning_rate, options, momentum=momentum, decay=rho, epsilon=epsilon)
+
+
+def rmsprop_rule(centered: bool, has_velocity: bool) -> str:
+    """Which of the four rules it is."""
+    return "rmsprop" + "_centered" * centered + "_momentum" * has_velocity
 
 
 def lion(
@@ -446,5 +449,5 @@ def lion(
     >>> fb.ops.lion(np.ones(3), np.array([4.0, -4.0, 0.0]), np.zeros(3), 0.25)
     array([0.75, 1.25, 1.  ])
     """
-    _check_below_one(beta_1=beta_1, beta_2=beta_2)
+    beta_1, beta_2 = check_below_one("beta_1", beta_1), check_below_one("beta_2", beta_2)
     return _update("lion", ("w", "m"), (w, m), g, learning_rate, options, momentum=beta_1, decay=beta_2)

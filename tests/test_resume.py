@@ -1,0 +1,208 @@
+"""Resuming: a training that was stopped anywhere, and killed at that, ends with the bits of one that never was."""
+
+import contextlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import fastbp as fb
+from fastbp import trainer
+
+RNG = np.random.default_rng(1)
+X, Y = RNG.normal(size=(61, 6)), RNG.normal(size=(61, 2))
+WEIGHTS = RNG.uniform(size=61)
+OPTIONS = {"epochs": 4, "batch_size": 8, "verbose": 0, "sample_weight": WEIGHTS, "validation_split": 0.2}
+STEPS = 6  # of an epoch
+
+
+@pytest.fixture(autouse=True)
+def chunks_of_one_step(monkeypatch):
+    monkeypatch.setattr(trainer, "CHUNK_SECONDS", 0)
+
+
+class StopAt(fb.callbacks.Callback):
+    """Raises KeyboardInterrupt when so many steps of an epoch are done, as Ctrl-C would."""
+
+    def __init__(self, epoch, step):
+        self.epoch, self.step = epoch, step
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_chunk(self, steps, logs):
+        if (self.now, steps) == (self.epoch, self.step):
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, epoch, logs):
+        if (epoch, 0) == (self.epoch + 1, self.step):
+            raise KeyboardInterrupt
+
+
+def make(optimizer="adam"):
+    fb.utils.set_random_seed(5)
+    model = fb.Sequential([fb.Input((6,)), fb.Dense(9, "relu"), fb.Dense(2)])
+    model.compile(optimizer, "mse", ["mae"])
+    return model
+
+
+def same_bits(a, b):
+    return all(np.array_equal(*pair) for pair in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("place", [(0, 1), (1, 3), (2, STEPS), (2, 0), (3, STEPS - 1)])
+def test_a_training_goes_on_where_it_was_stopped(place, shuffle, saved, tmp_path):
+    whole = make()
+    history = whole.fit(X, Y, **OPTIONS, shuffle=shuffle).history
+    model = make()
+    with contextlib.suppress(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, shuffle=shuffle, callbacks=[StopAt(*place)])
+    assert (model.progress.epoch, model.progress.step) == place if place[1] else (place[0] + 2, 0)
+    if saved:
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    rest = model.fit(X, Y, **OPTIONS, shuffle=shuffle, resume=True)
+    assert same_bits(model, whole)
+    assert rest.epoch == list(range(place[0] if place[1] else place[0] + 2, 4))
+    for name, values in rest.history.items():
+        assert values == history[name][-len(values) :]
+    assert model.optimizer.iterations == 4 * STEPS
+    assert model.fit(X, Y, **OPTIONS, shuffle=shuffle, resume=True).epoch == []
+
+
+def test_a_training_can_be_stopped_many_times(tmp_path):
+    whole = make()
+    whole.fit(X, Y, **OPTIONS)
+    make().save(tmp_path / "m")
+    for number in range(1, 4 * STEPS + 1):
+        model = fb.load(tmp_path / "m")
+        epoch, step = divmod(number - 1, STEPS)
+        with contextlib.suppress(KeyboardInterrupt):
+            model.fit(X, Y, **OPTIONS, resume=True, callbacks=[StopAt(epoch, step + 1)])
+        model.save(tmp_path / "m")
+    last = fb.load(tmp_path / "m")
+    last.fit(X, Y, **OPTIONS, resume=True)
+    assert same_bits(last, whole)
+
+
+def test_epochs_that_run_together_count(tmp_path):
+    options = {"batch_size": 16, "verbose": 0}
+    whole = make()
+    whole.fit(X, Y, epochs=50, **options)
+    trainer.CHUNK_SECONDS = 0.03
+    model = make()
+    for epochs in (7, 30, 50):
+        model.fit(X, Y, epochs=epochs, **options, resume=True)
+        assert model.progress.epoch == epochs
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    assert same_bits(model, whole)
+
+
+def test_fit_without_resume_starts_a_new_count():
+    model = make()
+    with contextlib.suppress(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=[StopAt(1, 2)])
+    assert model.fit(X, Y, **OPTIONS).epoch == [0, 1, 2, 3]
+    assert model.fit(X, Y, **{**OPTIONS, "epochs": 6}, initial_epoch=5).epoch == [5]
+    assert model.fit(X, Y, **{**OPTIONS, "epochs": 8}, resume=True).epoch == [6, 7]
+    model.compile("sgd", "mse")
+    assert model.progress is None
+    assert model.fit(X, Y, **OPTIONS, resume=True).epoch == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"batch_size": 7}, "batch_size 8, shuffle True, as in the epoch to be resumed, got rows 48, batch_size 7"),
+        ({"shuffle": False}, "shuffle True.*got rows 48, batch_size 8, shuffle False"),
+        ({"validation_split": 0.5}, "expected rows 48, batch_size 8, .*got rows 30"),
+        ({"initial_epoch": 2}, "expected initial_epoch or resume, got both: 2"),
+        ({"resume": "yes"}, "resume as True or False"),
+    ],
+)
+def test_an_epoch_under_way_cannot_go_on_with_something_else(change, words):
+    model = make()
+    with contextlib.suppress(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=[StopAt(1, 2)])
+    before, place = model.get_weights(), (model.progress.epoch, model.progress.step)
+    with pytest.raises(ValueError, match=words):
+        model.fit(X, Y, **{**OPTIONS, "resume": True, **change})
+    assert all(map(np.array_equal, before, model.get_weights()))
+    assert (model.progress.epoch, model.progress.step) == place
+
+
+SCRIPT = """
+import json, os, sys, time
+import numpy as np, fastbp as fb
+from fastbp import trainer
+
+trainer.CHUNK_SECONDS = 0  # a step at a time
+kept = "kept.safetensors"
+
+
+class SaveEvery(fb.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_chunk(self, steps, logs):
+        if steps % 3 == 0:
+            self.model.save(kept)
+
+    def on_epoch_end(self, epoch, logs):
+        print(json.dumps([epoch, logs]), flush=True)
+
+
+fb.utils.set_random_seed(3)
+rng = np.random.default_rng(0)
+x = rng.integers(0, 256, (200, 12)).astype(np.uint8)
+y = rng.integers(0, 4, 200)
+if os.path.exists(kept):
+    model = fb.load(kept)
+else:
+    model = fb.Sequential([fb.Input((12,), scale=1 / 255), fb.Dense(16, "tanh"), fb.Dense(4, "softmax")])
+    model.compile(fb.optimizers.Nadam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+print("ready", flush=True)
+model.fit(x, y, epochs=int(sys.argv[1]), batch_size=10, verbose=0, resume=True, callbacks=[SaveEvery()])
+model.save("done.safetensors")
+"""
+EPOCHS, KILLS = 60, 20
+
+
+def test_killed_twenty_times_it_ends_with_the_bits_of_a_training_that_never_was(tmp_path):
+    clean, killed = tmp_path / "clean", tmp_path / "killed"
+    clean.mkdir()
+    killed.mkdir()
+    command = [sys.executable, "-c", SCRIPT, str(EPOCHS)]
+    whole = subprocess.run(command, cwd=clean, capture_output=True, text=True, timeout=120)
+    assert whole.returncode == 0, whole.stderr
+    moments, outputs = random.Random(0), []
+    for _ in range(KILLS):
+        with subprocess.Popen(command, cwd=killed, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(moments.uniform(0, 0.05))
+            process.kill()
+            outputs.append(process.stdout.read())
+        assert process.returncode == -signal.SIGKILL  # not done before
+        assert not (killed / "done.safetensors").exists()
+    end = subprocess.run(command, cwd=killed, capture_output=True, text=True, timeout=120)
+    assert end.returncode == 0, end.stderr
+    first, last = (fb.load(folder / "done.safetensors") for folder in (clean, killed))
+    assert same_bits(first, last)
+    for name, state in first.optimizer_state().items():
+        np.testing.assert_array_equal(state, last.optimizer_state()[name], name)
+    assert first.random.state == last.random.state
+    # what was reported of each epoch, whoever finished it, is the same as well
+    logs = dict(map(json.loads, whole.stdout.splitlines()[1:]))
+    for line in "".join([*outputs, end.stdout.removeprefix("ready\n")]).splitlines():
+        with contextlib.suppress(json.JSONDecodeError):  # cut off
+            epoch, numbers = json.loads(line)
+            assert numbers == logs.pop(epoch, numbers)
+    assert not logs
