@@ -251,7 +251,7 @@ def test_a_layer_comes_back_from_its_configuration():
     ("make", "error", "words"),
     [
         (lambda: regularizers.L2(-1), ValueError, "l2 as a finite number"),
-        (lambda: regularizers.L1("x"), ValueError, "l1 as a finite number"),
+        (lambda: regularizers.L1("x"), TypeError, "l1 as a number"),
         (lambda: fb.Dense(3, kernel_regularizer="l3"), ValueError, "unknown regularizer 'l3'"),
         (lambda: fb.Dense(3, kernel_regularizer=0.01), TypeError, "regularizer as a name or a Regularizer"),
         (lambda: fb.Dense(3, kernel_constraint=max), TypeError, "constraint as a name or a Constraint"),
@@ -270,3 +270,33 @@ def test_a_layer_comes_back_from_its_configuration():
 def test_wrong_options_are_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+# -- with what else optimizers do
+
+
+def test_norms_are_clipped_and_means_are_taken_of_gradients_with_penalties():
+    model, plain = make(kernel_regularizer="l2"), make()
+    gradients = plain.gradients(X, Y)
+    w = model.get_weights()[0]
+    whole = gradients["dW1"] + 0.02 * w
+    model.compile(fb.optimizers.SGD(1.0, clipnorm=0.01), "mse")
+    model.train_on_batch(X, Y)
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.01 * whole / np.linalg.norm(whole), rtol=1e-9)
+    model.set_weights(plain.get_weights())
+    model.compile(fb.optimizers.SGD(1.0, gradient_accumulation_steps=2), "mse")
+    model.train_on_batch(X, Y)
+    np.testing.assert_array_equal(model.get_weights()[0], w)
+    model.train_on_batch(X, Y)
+    np.testing.assert_allclose(model.get_weights()[0], w - whole, rtol=1e-9)
+
+
+def test_a_constraint_rests_in_steps_without_an_update():
+    model = make(kernel_constraint="unit_norm")
+    model.compile(fb.optimizers.SGD(0.1, gradient_accumulation_steps=3), "mse")
+    before = model.get_weights()[0]
+    for _ in range(2):
+        model.train_on_batch(X, Y)
+        np.testing.assert_array_equal(model.get_weights()[0], before)
+    model.train_on_batch(X, Y)
+    np.testing.assert_allclose(np.linalg.norm(model.get_weights()[0], axis=0), 1, rtol=1e-6)

@@ -52,7 +52,6 @@ def test_predictions_and_targets_have_the_shape_of_the_last_layer():
         (lambda: Reshape((4, -1))(fb.Input((6,))), r"rows of 4 elements.*got \(6,\)"),
         (lambda: fb.Dense(3)(fb.Input((2, 3))), "put a Flatten before it"),
         (lambda: Rescaling(np.nan), "scale as finite numbers"),
-        (lambda: Rescaling("a lot"), "scale as finite numbers"),
         (lambda: Rescaling([1.0, 2.0])(fb.Input((3,))), r"scale that fits rows of shape \(3,\), got shape \(2,\)"),
         (lambda: Normalization(mean=1.0), "mean and variance, or neither"),
         (lambda: Normalization(mean=1.0, variance=-1.0), "variance of at least 0"),
@@ -63,11 +62,23 @@ def test_predictions_and_targets_have_the_shape_of_the_last_layer():
         (lambda: Normalization().adapt([[1.0, np.inf]]), "column 1"),
         (lambda: Embedding(0, 3), "input_dim as a whole number"),
         (lambda: Embedding(2**31, 3), "input_dim of at most"),
-        (lambda: fb.Dense(3, trainable="no"), "trainable as True or False"),
     ],
 )
 def test_wrong_options_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Rescaling("a lot"), "scale as numbers"),
+        (lambda: Normalization(mean=[None], variance=1.0), "mean as numbers"),
+        (lambda: fb.Dense(3, trainable="no"), "trainable as True or False"),
+    ],
+)
+def test_options_of_another_type_are_refused(make, words):
+    with pytest.raises(TypeError, match=words):
         make()
 
 
@@ -334,3 +345,54 @@ def test_layers_take_trainable_as_an_option():
     assert not model.trainable_weights
     block = fb.layers.Residual([fb.Dense(3, trainable=False), fb.Dense(3)])
     assert len(fb.Sequential([fb.Input((3,)), block]).trainable_weights) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"use_ema": True}, {"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"gradient_accumulation_steps": 2}],
+    ids=lambda options: next(iter(options)),
+)
+def test_embeddings_train_with_every_option_of_an_optimizer_as_dense_one_hot_columns_do(options):
+    rng = np.random.default_rng(3)
+    index, y = rng.integers(0, 6, (40, 1)), rng.normal(size=(40, 1))
+    table = rng.normal(size=(6, 3))
+    start = fb.initializers.Constant(table)
+    last = {"kernel_initializer": "ones"}
+    embedded = fb.Sequential(
+        [fb.Input((1,), dtype="float64"), Embedding(6, 3, start), Flatten(), fb.Activation("tanh"), fb.Dense(1, **last)]
+    )
+    dense = fb.Sequential(
+        [
+            fb.Input((6,), dtype="float64"),
+            fb.Dense(3, "tanh", use_bias=False, kernel_initializer=start),
+            fb.Dense(1, **last),
+        ]
+    )
+    for model, x in ((embedded, index), (dense, np.eye(6)[index[:, 0]])):
+        model.compile(fb.optimizers.SGD(0.1, **options), "mse")
+        model.fit(x, y, batch_size=10, epochs=3, shuffle=False, verbose=0)
+    np.testing.assert_allclose(embedded.get_weights()[0], dense.get_weights()[0], rtol=1e-9)
+    if "use_ema" in options:
+        with embedded.averaged_weights(), dense.averaged_weights():
+            np.testing.assert_allclose(embedded.get_weights()[0], dense.get_weights()[0], rtol=1e-9)
+
+
+def test_models_of_these_layers_are_saved_and_loaded(tmp_path):
+    x, y = tabular_data(40)
+    model = tabular()
+    normalize = Normalization()
+    normalize.adapt(x[3])
+    inputs = [fb.Input((columns,)) for columns in (1, 1, 3, 2)]
+    outputs = fb.Dense(2)(Concatenate()([model(inputs), Rescaling(0.5, [1.0, 2.0])(normalize(inputs[3]))]))
+    model = fb.Model(inputs, Reshape((1, 2))(outputs))
+    model.compile("adam", "mse")
+    y = np.stack([y, y], axis=2)
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "model")
+    again = fb.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    for each in (model, again):
+        each.fit(x, y, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    with pytest.raises(ValueError, match="from 0 to 4"):
+        again.predict([x[0] + 5, *x[1:]])

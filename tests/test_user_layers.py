@@ -364,3 +364,15 @@ def test_the_listing_names_methods():
     ):
         assert line in text
     assert make(Gain(), loss=LogCosh()).program("train").profile()
+
+
+def test_models_with_layers_and_losses_in_numpy_are_saved_and_loaded_by_those_who_have_the_classes(tmp_path):
+    model = make(Gain(), fb.layers.Reshape((2, 2)), Sine(), fb.layers.Flatten(), loss=LogCosh(), optimizer="adam")
+    model.fit(X, Y, verbose=0)
+    model.save(tmp_path / "model")
+    with pytest.raises(ValueError, match="unknown class"):
+        fb.load(tmp_path / "model")
+    again = fb.load(tmp_path / "model", custom_objects={"Gain": Gain, "Sine": Sine, "LogCosh": LogCosh})
+    for each in (model, again):
+        each.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))

@@ -163,7 +163,7 @@ def _penalty_and_update(listing: _Listing, op: Op) -> bool:
     gradient.name = penalty.outputs[0].name
     op.attrs["rule"].penalize(penalty.attrs["l1"], penalty.attrs["l2"])
     op.attrs["penalty"] = penalty.attrs["penalty"]
-    op.inputs = (op.inputs[0], gradient)
+    op.inputs = (op.inputs[0], gradient, *op.inputs[2:])
     listing.ops.remove(penalty)
     return True
 

@@ -30,7 +30,7 @@ class Rescaling(Layer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If these are not finite numbers, or do not fit the rows.
 
     Examples
@@ -83,7 +83,7 @@ class Normalization(Layer):
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there is a mean without a variance, one of them is not finite or the variance negative, or they do not fit
         the rows.
 
@@ -179,7 +179,9 @@ class Normalization(Layer):
 def as_finite(name: str, given: ArrayLike) -> np.ndarray:
     """The value as an array of finite float64."""
     array = np.asarray(given)
-    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"expected {name} as numbers, got {given!r}")
+    if not np.isfinite(array).all():
         raise ValueError(f"expected {name} as finite numbers, got {given!r}")
     return array.astype(np.float64)
 
