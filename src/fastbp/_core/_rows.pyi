@@ -66,5 +66,6 @@ class Gather(Op):
         by_rows: bool = True,
         scales: Array | None = None,
         shifts: Array | None = None,
+        src: Array | None = None,
     ) -> None: ...
     def bind(self, src: Array, order: Array | None = None) -> None: ...

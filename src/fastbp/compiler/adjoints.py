@@ -144,6 +144,39 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     return {x: tape.emit("copy_columns", (dy,), like(x), start=op.attrs["into"])}
 
 
+@adjoint("rescale")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    x, scale, _ = op.inputs
+    assert x is not None
+    return {x: tape.emit("rescale", (dy, scale, None), like(x))}
+
+
+@adjoint("embedding")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    x, table = op.inputs
+    assert table is not None
+    return {table: tape.emit("embedding_gradient", (x, dy), like(table))}
+
+
+@adjoint("user_loss")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    prediction = op.inputs[0]
+    assert prediction is not None
+    return {prediction: tape.emit("user_loss_gradient", op.inputs, like(prediction), **op.attrs)}
+
+
+@adjoint("user_forward")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    count = len(op.attrs["layer"].input_shapes)
+    learned = [x for x in op.inputs if x is not None and (x.variable is None or x.variable.learned)]
+    found = {x: like(x) for x in learned if wanted(x)}
+    # where each gradient that the layer returns goes; two may have the same tensor to go to
+    places = [list(found).index(x) if x in found else None for x in learned]
+    inputs = (dy, *op.inputs[:count], op.outputs[0], *op.inputs[count:])
+    tape.emit("user_backward", inputs, *found.values(), places=places, **op.attrs)
+    return found
+
+
 def record_adjoints(tape: Tape, losses: Collection[Tensor], trainable: Collection[object]) -> dict[Tensor, Tensor]:
     """Record the derivative of the sum of `losses` with respect to every parameter behind them that is to be trained.
 
