@@ -277,6 +277,7 @@ def of_family(module):
 
 
 ARGUMENTS = {"Constant": [0.5], "Dense": [3], "Activation": ["relu"], "Input": [4], "Residual": [[fb.Dense(2)]]}
+ARGUMENTS |= {"Embedding": [5, 2], "Rescaling": [0.5], "Reshape": [(2, -1)]}
 FAMILIES = [fb.layers, fb.optimizers, fb.losses, fb.metrics, fb.initializers]
 
 
