@@ -307,6 +307,9 @@ ARGUMENTS = {
     "GaussianNoise": [0.1],
     "Function": [share_of_zeros],
     "MeanLoss": ["mse"],
+    "Embedding": [5, 2],
+    "Rescaling": [0.5],
+    "Reshape": [(2, -1)],
 }
 FAMILIES = [fb.layers, fb.optimizers, fb.losses, fb.metrics, fb.initializers]
 
