@@ -72,6 +72,6 @@
     ROW(lion, 1)
 
 // What is done to vectors beside their update: ROW(name)
-#define FBP_VECTORS(ROW) ROW(clip) ROW(scale) ROW(blend) ROW(multiply)
+#define FBP_VECTORS(ROW) ROW(clip) ROW(scale) ROW(blend) ROW(multiply) ROW(penalty)
 
 #endif

@@ -27,6 +27,8 @@ FBP_KERNEL(void, vector_map,
            (const void *args, fbp_size i, fbp_size j, fbp_size rows, fbp_size cols, const void *src,
             fbp_size src_stride, void *dst, fbp_size dst_stride))
 FBP_KERNEL(double, sum_of_squares, (fbp_size n, const void *x))
+FBP_KERNEL(double, sum_of_absolutes, (fbp_size n, const void *x))
+FBP_KERNEL(void, limit_norms, (const fbp_limit *args, fbp_size line_begin, fbp_size line_end))
 FBP_KERNEL(void, softmax, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *y, fbp_size y_stride))
 FBP_KERNEL(void, softmax_backward,
            (fbp_size rows, fbp_size cols, const void *dy, fbp_size dy_stride, const void *y, fbp_size y_stride,
@@ -65,7 +67,7 @@ FBP_KERNEL(void, logsumexp, (fbp_size rows, fbp_size cols, const void *x, fbp_si
 FBP_KERNEL(void, argmax, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))
 FBP_KERNEL(void, stream, (fbp_size n, const void *x, void *out))
 FBP_KERNEL(void, gather, (const fbp_gather *args))
-FBP_KERNEL(void, gather_labels, (const fbp_gather *args))
+FBP_KERNEL(void, gather_indices, (const fbp_gather *args))
 FBP_KERNEL(void, gather_sparse, (const fbp_gather *args))
 FBP_KERNEL(void, batch_sums, (const fbp_norm *args))
 FBP_KERNEL(void, batch_moments, (const fbp_norm *args))

@@ -230,8 +230,16 @@ typedef struct {
     fbp_vector_kind kind;
     const void *other;  // (rows, cols), or NULL
     fbp_size stride;
-    double a, b;  // clip: from a to b; scale: a src; blend: a other + b src
+    double a, b;  // clip: from a to b; scale: a src; blend: a other + b src; penalty: src + a sign(other) + b other
 } fbp_vector;
+
+// Norms of lines of a weight, cut to [low, high]: all the way, or by the share `rate` of it.
+typedef struct {
+    void *weight;             // IN OUT
+    fbp_size length;          // of a line
+    fbp_size line_step, step; // elements from line to line, and from element to element of one
+    double low, high, rate;
+} fbp_limit;
 
 // dst[i, j] = src[index[i], j] * scale, converted; or * scales[j] + shifts[j].  index NULL means rows 0, 1, 2, ...
 typedef struct {

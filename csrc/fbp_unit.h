@@ -11,6 +11,7 @@
 #include "tally.h"
 #include "update.h"
 #include "vector.h"
+#include "constraint.h"
 #include "gather.h"
 #include "norm.h"
 #include "random.h"

@@ -84,11 +84,13 @@ static void OP(gather_sparse)(const fbp_gather *a) {
     }
 }
 
-// Labels have no real type: they are moved as they are.
-static void OP(gather_labels)(const fbp_gather *a) {
+// Indices, of classes or of a table's rows, have no real type: they are moved as they are.
+static void OP(gather_indices)(const fbp_gather *a) {
     for (fbp_size i = 0; i < a->rows; i++) {
         const fbp_size row = a->index ? (fbp_size)a->index[i] : i;
         assert(0 <= row && row < a->src_rows);
-        ((int32_t *)a->dst)[i * a->dst_stride] = ((const int32_t *)a->src)[row * a->src_rs];
+        const int32_t *src = (const int32_t *)a->src + row * a->src_rs;
+        int32_t *dst = (int32_t *)a->dst + i * a->dst_stride;
+        for (fbp_size j = 0; j < a->cols; j++) dst[j] = src[j * a->src_cs];
     }
 }

@@ -1,5 +1,5 @@
-// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, the sum of squares;
-// and the copy past the caches.
+// Floor 0. What is done to gradients and averages beside an update: clipping, scaling, blending, penalties, and the sums of
+// squares and of absolute values; and the copy past the caches.
 //
 // Adding a member is a row in FBP_VECTORS (fbp_families.h) and its function here.
 
@@ -12,6 +12,12 @@ FBP_INLINE vreal OP(clip_vector)(vreal x, vreal other, vreal a, vreal b) { retur
 FBP_INLINE vreal OP(scale_vector)(vreal x, vreal other, vreal a, vreal b) { return (void)other, (void)b, a * x; }
 FBP_INLINE vreal OP(blend_vector)(vreal x, vreal other, vreal a, vreal b) { return vfma(b, x, a * other); }
 FBP_INLINE vreal OP(multiply_vector)(vreal x, vreal other, vreal a, vreal b) { return (void)a, (void)b, x * other; }
+
+// The gradient x of a weight `other`, and that of a |w| + b/2 w^2. A factor of 0 leaves infinite weights alone.
+FBP_INLINE vreal OP(penalty_vector)(vreal x, vreal other, vreal a, vreal b) {
+    x = vselect(b != 0, vfma(b, other, x), x);
+    return vselect(a != 0, vfma(a, OP(sign)(other), x), x);
+}
 
 // dst = f(src, other), for a constant f; `other` is read where f has a use for it, as those from blend on have.
 FBP_INLINE void OP(map_vector)(vector_rule *f, const int reads_other, const fbp_vector *args, fbp_size i, fbp_size j,
@@ -42,10 +48,12 @@ static void OP(vector_map)(const void *arguments, fbp_size i, fbp_size j, fbp_si
     }
 }
 
-// x[0]^2 + ... + x[n - 1]^2 in double, as 32 interleaved chains folded at the end. Product and sum are rounded one
-// after the other on every ISA. Chains are kept in vectors of doubles, for either real type.
-static double OP(sum_of_squares)(fbp_size n, const void *source) {
+// f(x[0]) + ... + f(x[n - 1]) in double, f the square or the absolute value, as 32 interleaved chains folded at the end.
+// Product and sum are rounded one after the other on every ISA. Chains are kept in vectors of doubles, for either real
+// type.
+FBP_INLINE double OP(sum_in_double)(fbp_size n, const void *source, const int squares) {
     enum { CHAINS = 32, VECTORS = CHAINS / WIDE_LANES };
+    typedef int64_t longs __attribute__((vector_size(sizeof(vdouble))));
     const real *x = source;
     vdouble sum[VECTORS] = {{0}};
     fbp_size i = 0;
@@ -53,16 +61,22 @@ static double OP(sum_of_squares)(fbp_size n, const void *source) {
 #pragma GCC unroll 16
         for (int v = 0; v < VECTORS; v++) {
             const vdouble d = vload_wide(x + i + v * WIDE_LANES);
-            sum[v] += d * d;
+            sum[v] += squares ? d * d : (vdouble)((longs)d & INT64_MAX);
         }
     }
     double chain[CHAINS];
     memcpy(chain, sum, sizeof chain);
-    for (int c = 0; i + c < n; c++) chain[c] += (double)x[i + c] * (double)x[i + c];
+    for (int c = 0; i + c < n; c++) {
+        const double d = x[i + c];
+        chain[c] += squares ? d * d : (d < 0 ? -d : d);
+    }
     for (int w = CHAINS / 2; w; w /= 2)
         for (int c = 0; c < w; c++) chain[c] += chain[c + w];
     return chain[0];
 }
+
+static double OP(sum_of_squares)(fbp_size n, const void *x) { return OP(sum_in_double)(n, x, 1); }
+static double OP(sum_of_absolutes)(fbp_size n, const void *x) { return OP(sum_in_double)(n, x, 0); }
 
 // out = x, past the caches: for results larger than they are, which nobody will find there anyway.
 static void OP(stream)(fbp_size n, const void *x, void *out) {

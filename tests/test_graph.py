@@ -224,6 +224,7 @@ BAD = {
         ValueError,
         r"shape \(5,\).*got \(3,\)",
     ),
+    "what a layer returned as an input": (lambda x, y: fb.Model(fb.Dense(3)(x), y), ValueError, "an Input each"),
     "no output": (lambda x, y: fb.Model(x, []), ValueError, "at least one of outputs"),
     "a merge in a row": (lambda x, y: fb.Sequential([x, Add()]), ValueError, "use Model"),
 }

@@ -63,6 +63,14 @@ def test_the_grid_of_kernels_passes_on_every_isa(isa):
     assert int(done.stdout.split(" passed")[0].split()[-1]) > 100
 
 
+@pytest.mark.parametrize("isa", [isa for isa in BUILT if isa != _kernels.isa()])
+def test_kernels_of_penalties_and_constraints_pass_on_every_isa(isa):
+    chosen = "penalty_of_a_weight or gradient_of_a_penalty or norms"
+    grid = [str(HERE / "test_regularizers_constraints.py"), "-k", chosen, "-q", "-p", "no:cacheprovider", "--tb=short"]
+    done = run("-m", "pytest", "-c", str(HERE.parent / "pyproject.toml"), *grid, FASTBP_ISA=isa)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
 # ---- the same bits
 
 TRAIN = """

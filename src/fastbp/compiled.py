@@ -36,6 +36,7 @@ class Compiled(Network):
         self._executables: dict[tuple[str, int, tuple[Kind, ...]], compiler.Executable] = {}
         self._kinds: tuple[Kind, ...] = ()  # of the targets seen last
         self._columns: list[int | None] = [None]
+        self._limits: list[int | None] = [None]  # of each input: what its numbers are indices below
         self._folded: dict[int, tuple[int, ...]] = {}  # shapes of outputs whose rows have several axes
         self._trained: frozenset[Variable] = frozenset()
         self.progress: Any = None
@@ -60,6 +61,7 @@ class Compiled(Network):
         super()._install(graph)
         self._executables.clear()
         self._columns = [prod(symbol.shape) for symbol in graph.inputs]
+        self._limits = graph.index_limits()
         self._folded = {k: symbol.shape for k, symbol in enumerate(graph.outputs) if len(symbol.shape) > 1}
         self._trained = frozenset(self.trainable_weights)
 
@@ -317,7 +319,7 @@ class Compiled(Network):
         """x, y and weights as the kernels take them, with the columns of `like` if given; the model does not change."""
         self._check_compiled()
         columns = self._columns if like is None else [array.shape[1] for array in like.x]
-        inputs = data.check_inputs(x, self.input_names, columns, self.dtype)
+        inputs = data.check_inputs(x, self.input_names, columns, self._limits, self.dtype)
         count, names = inputs[0].shape[0], self.output_names
         shapes = self.output_shapes([self.input_shape or (inputs[0].shape[1],)])
         given = [data.as_numbers("y", each) for each in data.check_several("y", y, names)]

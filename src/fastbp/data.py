@@ -95,10 +95,12 @@ def check_several(name: str, given: Any, names: Sequence[str]) -> list[Any]:
     return list(given)
 
 
-def check_inputs(x: Any, names: Sequence[str], columns: Sequence[int | None], dtype: np.dtype) -> tuple[Any, ...]:
+def check_inputs(
+    x: Any, names: Sequence[str], columns: Sequence[int | None], limits: Sequence[int | None], dtype: np.dtype
+) -> tuple[Any, ...]:
     """Rows for each input of a model; see `check_x`."""
     given = check_several("x", x, names)
-    arrays = tuple(check_x(each, size, dtype) for each, size in zip(given, columns, strict=True))
+    arrays = tuple(check_x(each, size, dtype, limit) for each, size, limit in zip(given, columns, limits, strict=True))
     for array in arrays[1:]:
         if len(array) != len(arrays[0]):
             counts = ", ".join(str(len(each)) for each in arrays)
@@ -156,31 +158,36 @@ def as_classes(y: np.ndarray, outputs: int) -> np.ndarray:
     return (y.reshape(-1) > 0.5).astype(np.intp) if outputs == 1 else y.argmax(axis=1)
 
 
-def check_x(x: Any, columns: int | None, dtype: np.dtype) -> np.ndarray | SparseRows:
+def check_x(x: Any, columns: int | None, dtype: np.dtype, limit: int | None = None) -> np.ndarray | SparseRows:
     """Rows for a model of so many input columns (any number if None), shape (rows, columns).
 
-    Arrays, what can be made one, tables, and SciPy's sparse matrices.
+    Arrays, what can be made one, tables, and SciPy's sparse matrices. With a limit they are indices below it, for
+    embeddings: an int32 array of our own, as a kernel uses them as addresses.
 
     Raises
     ------
     TypeError
         If x does not hold real numbers.
     ValueError
-        If its shape does not fit, or there is no row.
+        If its shape does not fit, there is no row, or a number is not an index below the limit.
     """
     if (
         type(x) is np.ndarray
         and x.dtype == dtype
+        and limit is None
         and x.ndim == 2
         and x.shape[1] == columns
         and x.flags.carray
         and len(x)
     ):
         return x  # nothing to find out: predict of a row waits for this function
-    array = as_sparse("x", x, columns, dtype) if hasattr(x, "tocsr") else as_rows("x", as_numbers("x", x), columns)
+    sparse = hasattr(x, "tocsr") and limit is None
+    array = as_sparse("x", x, columns, dtype) if sparse else as_rows("x", as_numbers("x", x), columns)
     if not array.shape[0]:
         raise ValueError(f"expected x with at least one row, got {array.shape}")
-    return array if isinstance(array, SparseRows) else as_gatherable(array, dtype)
+    if isinstance(array, SparseRows):
+        return array
+    return as_gatherable(array, dtype) if limit is None else as_indices(array, limit)
 
 
 def check_y(y: np.ndarray, rows: int, outputs: int, loss: Loss, dtype: np.dtype) -> np.ndarray:
@@ -259,6 +266,20 @@ def as_gatherable(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if array.dtype == np.bool_:
         return array.view(np.uint8)
     return array.astype(dtype)
+
+
+def as_indices(array: np.ndarray, limit: int) -> np.ndarray:
+    """Indices from 0 to below a limit as a new contiguous int32 array."""
+    wrong = ~((array >= 0) & (array < limit))
+    if array.dtype.kind == "f":
+        wrong |= array != np.floor(array)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"expected x of whole numbers from 0 to {limit - 1} for an Embedding, got {array[row, column]} "
+            f"in column {column}, row {row}"
+        )
+    return np.array(array, np.int32, order="C")
 
 
 def as_labels(y: np.ndarray, classes: int, loss: Loss) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from fastbp.layers import Input, Layer, Symbol
+from fastbp.layers import Input, Layer, Reshape, Symbol
 from fastbp.layers.base import as_symbol
 from fastbp.layers.symbol import Node
 from fastbp.registry import decode, encode
@@ -25,6 +25,32 @@ class Graph(NamedTuple):
     def layers(self) -> list[Layer]:
         """The layers that are called, each once, without the inputs."""
         return list(dict.fromkeys(node.layer for node in self.nodes))
+
+    def index_limits(self) -> list[int | None]:
+        """For each input, what its numbers are indices below, if embeddings read it; None for plain numbers.
+
+        Raises
+        ------
+        ValueError
+            If an embedding reads something else than an input, or something else reads an input of an embedding.
+        """
+        origin = {symbol: symbol for symbol in self.inputs}  # of the same numbers, in any shape
+        limits: dict[Symbol, set[int | None]] = {symbol: set() for symbol in self.inputs}
+        for node in self.nodes:
+            limit = node.layer.index_limit
+            sources = [origin.get(symbol) for symbol in node.inputs]
+            if limit is not None and sources == [None]:
+                raise ValueError(f"expected {node.layer!r} behind an Input, got it behind {node.inputs[0].name}")
+            if isinstance(node.layer, Reshape) and sources[0] is not None:
+                origin[node.output] = sources[0]
+                continue
+            for source in sources:
+                if source is not None:
+                    limits[source].add(limit)
+        for symbol in self.outputs:
+            if symbol in origin:
+                limits[origin[symbol]].add(None)
+        return [index_limit(symbol, found) for symbol, found in limits.items()]
 
     def replay(self, inputs: Sequence[Symbol], stand_ins: Mapping[Layer, Layer] | None = None) -> list[Symbol]:
         """Call the layers again, or others in their place, on other inputs; returns the outputs."""
@@ -58,6 +84,18 @@ class Graph(NamedTuple):
         return trace(symbols, self.replay(symbols, twins))
 
 
+def index_limit(symbol: Symbol, limits: set[int | None]) -> int | None:
+    """The least limit of those who read an input."""
+    known = [limit for limit in limits if limit is not None]
+    if not known:
+        return None
+    if None in limits:
+        raise ValueError(f"expected nothing but embeddings to read {symbol.name}, which has indices: use another Input")
+    if symbol.node.layer.scale != 1:
+        raise ValueError(f"expected no scale in {symbol.name}, which has indices, got {symbol.node.layer.scale:g}")
+    return min(known)
+
+
 def trace(inputs: Any, outputs: Any) -> Graph:
     """The graph between some inputs and outputs.
 
@@ -66,9 +104,13 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     TypeError
         If these are no symbols.
     ValueError
-        If an output depends on an input that is not named, or an input leads to no output.
+        If an input is what a layer returned, an output depends on an input that is not named, or an input leads to
+        no output; or as `index_limits` does.
     """
     first, last = as_symbols("inputs", inputs), as_symbols("outputs", outputs)
+    for symbol in first:
+        if not isinstance(symbol.node.layer, Input):
+            raise ValueError(f"expected inputs that are an Input each, got what {symbol.name} returned")
     nodes: set[Node] = set()
     met: set[Symbol] = set()
     pending = list(last)
@@ -86,7 +128,9 @@ def trace(inputs: Any, outputs: Any) -> Graph:
     unread = [symbol.name for symbol in first if symbol not in met]
     if unread:
         raise ValueError(f"expected every input to lead to an output, got {', '.join(unread)}, which lead to none")
-    return Graph(first, last, tuple(sorted(nodes, key=lambda node: node.number)))
+    graph = Graph(first, last, tuple(sorted(nodes, key=lambda node: node.number)))
+    graph.index_limits()  # raises where they contradict each other
+    return graph
 
 
 def from_config(config: Mapping[str, Any]) -> Graph:

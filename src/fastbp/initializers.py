@@ -112,6 +112,25 @@ class RandomNormal(Initializer):
         return rng.normal(self.mean, self.stddev, shape)
 
 
+class RandomUniform(Initializer):
+    """Independent values, all as likely.
+
+    Parameters
+    ----------
+    minval, maxval : float
+    seed : int, optional
+    """
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.minval = check_number("minval", minval)
+        self.maxval = check_number("maxval", maxval, self.minval)
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Uniform values in that interval."""
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
 class _Scaled(Initializer):
     """Variance scale / fan, where the fan is that of the inputs or the mean of both sides."""
 
@@ -169,6 +188,8 @@ INITIALIZERS: dict[str, type[Initializer]] = {
     "constant": Constant,
     "normal": RandomNormal,
     "random_normal": RandomNormal,
+    "uniform": RandomUniform,
+    "random_uniform": RandomUniform,
     "glorot_uniform": GlorotUniform,
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,

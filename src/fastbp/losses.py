@@ -10,6 +10,8 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
+
 from fastbp.registry import Configured
 from fastbp.utils import check_flag, check_number, resolve
 
@@ -17,12 +19,14 @@ from fastbp.utils import check_flag, check_number, resolve
 class Loss(Configured):
     """Base: what the compiler reads. Attributes of an object are its options, by the names its class takes them.
 
+    One of a user's own computes with NumPy, in `value` and `gradient`.
+
     Attributes
     ----------
     name : str
-        As in messages.
+        As in messages; the name of the class unless it says another.
     kernel : str
-        The kernel that computes value and gradient.
+        The kernel that computes value and gradient; none for one of a user's own.
     from_logits : bool
         True where the model's outputs are logits, not probabilities.
     labels : bool
@@ -33,6 +37,20 @@ class Loss(Configured):
         Between which targets lie.
     ignore_class : int or None
         The class index of rows that do not count.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> class LogCosh(fb.losses.Loss):
+    ...     def value(self, prediction, target):
+    ...         return np.log(np.cosh(prediction - target)).mean(axis=1)
+    ...
+    ...     def gradient(self, prediction, target):
+    ...         return np.tanh(prediction - target) / prediction.shape[1]
+    >>> model = fb.Sequential([fb.Input((3,)), fb.Dense(2)])
+    >>> model.compile("adam", LogCosh())
+    >>> fb.testing.check_gradients(model, np.random.randn(5, 3), np.ones((5, 2))).ok
+    True
     """
 
     name = ""
@@ -43,6 +61,10 @@ class Loss(Configured):
     limits = (-math.inf, math.inf)
     ignore_class: int | None = None
 
+    def __init_subclass__(cls) -> None:
+        """Name a class that has no name."""
+        cls.name = cls.name or cls.__name__
+
     def resolve(self, outputs: int, labels: bool) -> Loss:
         """The loss for a model of so many outputs, and targets of class indices or not."""
         return self
@@ -50,6 +72,35 @@ class Loss(Configured):
     def constants(self) -> dict[str, float]:
         """What the kernel takes beside predictions and targets: alpha, smoothing."""
         return {}
+
+    def value(self, prediction: np.ndarray, target: np.ndarray) -> Any:
+        """The loss of each row, with NumPy.
+
+        Parameters
+        ----------
+        prediction : ndarray, shape (rows, *output_shape)
+            Read-only, and only there during the call, as is the target.
+        target : ndarray, like prediction, or shape (rows,) of class indices if `labels`
+
+        Returns
+        -------
+        array_like, shape (rows,)
+        """
+        raise NotImplementedError
+
+    def gradient(self, prediction: np.ndarray, target: np.ndarray) -> Any:
+        """The derivative of each row's loss by its predictions.
+
+        Parameters
+        ----------
+        prediction, target : ndarray
+            As for `value`.
+
+        Returns
+        -------
+        array_like, like prediction
+        """
+        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """Name and options, of which `get` makes the loss again."""
@@ -154,7 +205,7 @@ class KLDivergence(Loss):
     """Σ target log(target / prediction), both distributions over the outputs, clipped to [1e-7, 1]."""
 
     name = kernel = "kl_divergence"
-    limits = (0.0, 1.0)
+    limits = (0.0, math.inf)
 
 
 class _Crossentropy(Loss):
@@ -194,6 +245,7 @@ class CategoricalCrossentropy(_Crossentropy):
     """
 
     name = kernel = "categorical_crossentropy"
+    limits = (0.0, math.inf)
     one_class = True
 
 
@@ -291,5 +343,10 @@ def get(given: str | Loss | dict[str, Any]) -> Loss:
     >>> fb.losses.get(fb.losses.Huber(2.0).get_config()).delta
     2.0
     """
+    if callable(given) and not isinstance(given, (Loss, type)):
+        raise TypeError(
+            f"expected loss as a name or a Loss, got {given!r}, of which nobody knows the derivative: write a class of "
+            "losses.Loss with value(prediction, target) and gradient(prediction, target)"
+        )
     found: Loss | type[Loss] = resolve("loss", Loss, LOSSES, given)
     return found() if isinstance(found, type) else found

@@ -307,9 +307,9 @@ class Model(Compiled):
             pieces = [self.predict(piece[0] if isinstance(piece, (tuple, list)) else piece, batch_size) for piece in x]
             return join_predictions(pieces)
         if len(self._columns) == 1 and type(x) is not dict:
-            inputs = (data.check_x(x, self._columns[0], self._dtype or self.dtype),)
+            inputs = (data.check_x(x, self._columns[0], self._dtype or self.dtype, self._limits[0]),)
         else:
-            inputs = data.check_inputs(x, self.input_names, self._columns, self.dtype)
+            inputs = data.check_inputs(x, self.input_names, self._columns, self._limits, self.dtype)
         rows = inputs[0].shape[0]
         batch = trainer.inference_batch(rows, batch_size)
         if self._storage is None:

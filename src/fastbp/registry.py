@@ -18,7 +18,7 @@ import numpy as np
 T = TypeVar("T")
 
 # Modules of fastbp whose public classes data may name
-MODULES = ("initializers", "layers", "losses", "metrics", "models", "optimizers")
+MODULES = ("constraints", "initializers", "layers", "losses", "metrics", "models", "optimizers", "regularizers")
 
 _registered: dict[str, Any] = {}
 _custom: ContextVar[Mapping[str, Any]] = ContextVar("custom", default={})  # noqa: B039 - never changed

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from fastbp.config import real_type
 from fastbp.graph import as_list, trace
-from fastbp.layers import Input, Layer
+from fastbp.layers import Input, Layer, Reshape
 from fastbp.model import Model
 from fastbp.network import Network, check_dtypes, check_names, common_dtype
 from fastbp.registry import decode, encode
@@ -160,6 +160,8 @@ class Sequential(Model):
                 for layer in new:
                     layer.unbuild()
                 raise
+        else:
+            self._limits = [first_limit(chain)]
         self._source, self._chain = source, chain
 
     def unbuild(self) -> None:
@@ -167,6 +169,17 @@ class Sequential(Model):
         for layer in self._chain:
             layer.unbuild()
         self._graph = self._storage = None
+
+
+def first_limit(chain: list[Any]) -> int | None:
+    """What the numbers are below that come in, if an embedding is the first to read them."""
+    for layer in chain:
+        if isinstance(layer, Model):
+            return layer._limits[0]
+        if not isinstance(layer, Reshape):
+            limit: int | None = layer.index_limit
+            return limit
+    return None
 
 
 def check_layer(layer: Any, position: int, before: list[Any], alone: bool) -> None:

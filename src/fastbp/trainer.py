@@ -186,11 +186,11 @@ class Training:
         self.pace, self.validation_pace = Pace(), Pace()
 
     def laps(self, left: int) -> int:
-        """How many epochs fill a chunk."""
+        """How many epochs fill a chunk; one, if it may end in the middle with an exception."""
         assert isinstance(self.source, Arrays)
         assert self.source.steps is not None
         program = self.model.executable("train", self.source.batch, self.source.rows.kinds)
-        most: int = program.most_laps
+        most: int = 1 if program.calls_python else program.most_laps
         return max(1, min(self.pace.steps // self.source.steps, left, most))
 
     def epoch(self) -> Logs:

@@ -33,10 +33,6 @@ cdef class Rule:
     The step size comes with each step. `weight`, `states` and `average` are C-contiguous.
     """
 
-    cdef fbp_update update
-    cdef const fbp_kernels* kernels
-    cdef readonly object arrays
-
     def __init__(self, str kind, cnp.ndarray weight, states, double momentum=0, double decay=0, double epsilon=0,
                  double gradient_rate=0, double correction=1, double shrink=0, double l1=0, double l2=0,
                  double clip=INFINITY, *, double multiplier=1, cnp.ndarray average=None):
@@ -55,18 +51,16 @@ cdef class Rule:
         self.update.options = (shrink != 0 and kind != "adamw") or l1 != 0 or l2 != 0 or clip != INFINITY
         if average is not None:
             self.update.average, self.update.options = cnp.PyArray_DATA(average), True
+        self.keeps_untouched = kind == "sgd" and not self.update.options
         for state in states:
             self.update.state[i] = cnp.PyArray_DATA(state)
             i += 1
 
-
-# The numbers that change from step to step. Those of the rule stay where the step has none but its size.
-cdef inline void set_step(fbp_update* update, const Share* share) noexcept nogil:
-    update.rate = share.rate
-    if share.numbers:
-        update.shrink, update.gradient_rate = share.numbers.shrink, share.numbers.gradient_rate
-        update.correction = share.numbers.correction
-        update.keep, update.overwrite = share.numbers.keep, share.numbers.overwrite
+    def penalize(self, double l1, double l2):
+        """Add the gradient of l1 |w| + l2/2 w^2 to that of the weight."""
+        self.update.l1, self.update.l2 = l1, l2
+        self.update.options = True
+        self.keeps_untouched = False
 
 
 # ---- products --------------------------------------------------------------------------------------------------------

@@ -84,6 +84,11 @@ cdef extern from "fbp_kernels.h" nogil:
         fbp_size stride
         double a, b
 
+    ctypedef struct fbp_limit:
+        void* weight
+        fbp_size length, line_step, step
+        double low, high, rate
+
     ctypedef struct fbp_loss:
         fbp_loss_kind kind
         fbp_size rows, cols
@@ -198,6 +203,8 @@ cdef extern from "fbp_kernels.h" nogil:
         fbp_block_fn update_prefetch
         fbp_block_fn vector_map
         double (*sum_of_squares)(fbp_size n, const void* x) noexcept nogil
+        double (*sum_of_absolutes)(fbp_size n, const void* x) noexcept nogil
+        void (*limit_norms)(const fbp_limit* args, fbp_size line_begin, fbp_size line_end) noexcept nogil
         fbp_softmax_fn softmax
         fbp_softmax_backward_fn softmax_backward
         fbp_softmax_fn log_softmax
@@ -223,7 +230,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*argmax)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
         void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
-        void (*gather_labels)(const fbp_gather* args) noexcept nogil
+        void (*gather_indices)(const fbp_gather* args) noexcept nogil
         void (*gather_sparse)(const fbp_gather* args) noexcept nogil
         void (*batch_sums)(const fbp_norm* args) noexcept nogil
         void (*batch_moments)(const fbp_norm* args) noexcept nogil

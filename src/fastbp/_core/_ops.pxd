@@ -1,6 +1,7 @@
 # Floor 1. What an op is. See _ops.pyx for the design.
 
 cimport numpy as cnp
+from cpython.ref cimport PyObject
 from libc.stdint cimport uint64_t
 
 from ._kernels cimport fbp_kernels
@@ -30,6 +31,7 @@ cdef struct Share:
     const Numbers* numbers  # of this step, or NULL: it has none but its size
     void* scratch           # of this thread, as large as the op asked for
     void* shared            # of all threads and stages of the op, likewise
+    PyObject** error        # where an op that calls Python leaves an exception; the run then ends with the phase
 
 ctypedef void (*OpFn)(const void* args, const Share* share) noexcept nogil
 

@@ -13,9 +13,12 @@
 # (e) With one thread there are no atomics at all. The slices differ, the bits do not.
 # (f) A run goes over the same rows any number of times, in laps: many epochs of few steps are one call. An op that keeps
 #     something of each epoch, or takes its rows in another order in each, finds the number of the lap in its share.
-# (g) A program that trains takes numbers too small for a normal float for zero. Moments of weights that are no longer
+# (g) An op that calls Python may leave an exception. The phase that it belongs to is finished, no other is begun, and
+#     whoever asked for the run gets the exception.
+# (h) A program that trains takes numbers too small for a normal float for zero. Moments of weights that are no longer
 #     used decay into that range, where arithmetic is slow on many processors, and would stay there.
 
+from cpython.ref cimport Py_DECREF, PyObject
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
@@ -63,6 +66,7 @@ cdef struct Run:                  # one call of Program.run
     char* scratch                 # (threads, scratch_bytes)
     Py_ssize_t scratch_bytes
     char* shared
+    PyObject** error              # where an op leaves an exception; NULL there: none did
     fbp_counter* current          # number of the phase that runs now
     fbp_counter* done             # its slices that are done
     fbp_counter* claims           # (threads,) phase number << SLICE_BITS | slices taken of that thread's range
@@ -100,6 +104,7 @@ cdef void run_slice(const Run* run, unsigned long long number, Py_ssize_t index,
     share.index, share.count = index, count
     share.begin, share.end = share.rows * index // count, share.rows * (index + 1) // count
     share.scratch, share.shared = run.scratch + rank * run.scratch_bytes, run.shared
+    share.error = run.error
     if run.seconds:
         seconds = run.seconds + rank * run.op_count + (phase.calls - run.phases[0].calls)
         then = fbp_seconds()
@@ -120,6 +125,8 @@ cdef void run_alone(const Run* run) noexcept nogil:
         count = slice_count(run, number)
         for index in range(count):
             run_slice(run, number, index, count, 0)
+        if run.error[0]:
+            break
     fbp_set_mode(mode)
 
 
@@ -149,7 +156,7 @@ cdef void work_on_phase(const Run* run, unsigned long long number, int rank) noe
             if fbp_swap_if(&run.claims[owner], claim, claim + 1):
                 run_slice(run, number, index, count, rank)
                 if fbp_add_one(run.done) == <unsigned long long> count:
-                    open_phase(run, number + 1)
+                    open_phase(run, run.end if run.error[0] else number + 1)
 
 
 cdef void work_on(void* context, int rank) noexcept nogil:
@@ -193,6 +200,15 @@ cdef void use_memory(Run* run, char* memory, Py_ssize_t scratch_bytes, Py_ssize_
     run.shared = memory + run.threads * scratch_bytes
     run.current = <fbp_counter*> (run.shared + shared_bytes)
     run.done, run.claims = run.current + 1, run.current + 2
+
+
+# Raises the exception that an op has left.
+cdef int check_error(PyObject* error) except -1:
+    if error:
+        found = <object> error
+        Py_DECREF(found)  # the one that the op took
+        raise found
+    return 0
 
 
 cdef class Program:
@@ -275,12 +291,14 @@ cdef class Program:
             The time that each thread spends in each op is added to it. It also limits the number of threads.
         """
         cdef Run run
+        cdef PyObject* error = NULL
         cdef const double[:, ::1] of_steps = None
         if rows <= 0:
             return
         if rates is not None:
-            of_steps = rates.reshape(len(rates), -1)
+            of_steps = rates if rates.ndim == 2 else rates[:, None]
         memset(&run, 0, sizeof(Run))
+        run.error = &error
         run.threads = min(team_size(), self.threads)
         if seconds is not None:
             run.threads = min(run.threads, <int> seconds.shape[0])
@@ -297,6 +315,7 @@ cdef class Program:
         use_memory(&run, self.scratch, self.scratch_bytes, self.shared_bytes)
         with nogil:
             start(&run)
+        check_error(error)
 
 
 # A block of memory that knows its size, in its first cache line.
@@ -349,6 +368,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     cdef Call[STAGES] calls
     cdef Phase[STAGES] phases
     cdef Run run
+    cdef PyObject* error = NULL
     cdef int threads = team_size(), stages = 0
     cdef Py_ssize_t scratch_bytes = rounded(op.scratch), shared_bytes = rounded(op.shared) if op.shared else 0
     cdef Block* block
@@ -366,6 +386,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
         phases[stages].slice_rows, phases[stages].slices_per_thread = max(rows, 1), 1
         stages += 1
     memset(&run, 0, sizeof(Run))
+    run.error = &error
     run.phases, run.phase_count, run.batch, run.rows = phases, stages, max(rows, 1), rows
     run.steps = 1
     run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, stages

@@ -37,14 +37,7 @@ class Dropout(_RowMap):
 
 class Noise(_RowMap):
     def __init__(
-        self,
-        x: Array,
-        y: Array,
-        stddev: float,
-        seed: int,
-        offset: int = 0,
-        multiplies: bool = False,
-        by_rows: bool = True,
+        self, x: Array, y: Array, stddev: float, seed: int, offset: int = 0, multiplies: bool = False
     ) -> None: ...
 
 class RandomBits(Op):
@@ -73,5 +66,6 @@ class Gather(Op):
         by_rows: bool = True,
         scales: Array | None = None,
         shifts: Array | None = None,
+        src: Array | None = None,
     ) -> None: ...
     def bind(self, src: Array, order: Array | None = None) -> None: ...

@@ -246,12 +246,9 @@ cdef class Noise(_RowMap):
     It depends on seed, offset, step and element as in Dropout.
     """
 
-    def __init__(self, cnp.ndarray x, cnp.ndarray y, double stddev, seed, offset=0, bint multiplies=False,
-                 bint by_rows=True):
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, double stddev, seed, offset=0, bint multiplies=False):
         self.set(x, None, y)
         self.fn = noise
-        if not by_rows:
-            self.set_parts(x, None, y)
         self.p.noise.from_ = random_place(offset, seed)
         self.p.noise.row_length = self.p.x.cols
         self.p.noise.stddev, self.p.noise.multiplies = stddev, multiplies
@@ -349,12 +346,12 @@ cdef class RowReduce(Op):
 
 cdef struct Rows:                 # the batch: rows of the caller's array in the caller's order
     const fbp_kernels* kernels
-    View src                      # IN (n, cols), any dtype of fbp_dtype; or (n,) int32
-    View dst                      # OUT (batch, cols), or (batch,) int32
+    View src                      # IN (n, cols), any dtype of fbp_dtype; or int32, where dst is
+    View dst                      # OUT (batch, cols), or (batch,) of indices
     const int64_t* order          # IN (laps, n) or NULL
     Py_ssize_t order_stride
     fbp_gather g
-    bint labels
+    bint indices
     bint by_columns               # a share is some columns of the batch, for ops that read no more of it
 
 
@@ -383,8 +380,8 @@ cdef void gather(const void* args, const Share* share) noexcept nogil:
         g.src, g.first_column = p.g.src, j0
         g.starts += 0 if p.order else share.first + begin
         p.kernels.gather_sparse(&g)
-    elif p.labels:
-        p.kernels.gather_labels(&g)
+    elif p.indices:
+        p.kernels.gather_indices(&g)
     else:
         p.kernels.gather(&g)
 
@@ -393,24 +390,32 @@ cdef class Gather(Op):
     """dst[i] = scale * src[order[first + i]], converted to dst's type; src and order are bound later.
 
     Shared by rows of the batch, or else by its columns. With `scales` and `shifts`, both (cols,) of dst's type and
-    contiguous, dst[i] = scales * src[order[first + i]] + shifts.
+    contiguous, dst[i] = scales * src[order[first + i]] + shifts. Given `src`, it is a buffer of the batch, and dst[i] =
+    scales * src[i] + shifts. int32 rows are moved as they are.
     """
 
     cdef Rows p
 
     def __init__(self, cnp.ndarray dst, double scale=1, bint by_rows=True, cnp.ndarray scales=None,
-                 cnp.ndarray shifts=None):
+                 cnp.ndarray shifts=None, cnp.ndarray src=None):
         memset(&self.p, 0, sizeof(Rows))
         self.by_rows = by_rows
         self.p.by_columns = not by_rows
         self.fn, self.args = gather, &self.p
-        self.p.labels = dst.dtype == np.int32
-        self.kernels = self.p.kernels = kernels_of(FBP_F32 if self.p.labels else type_code(dst))
+        self.p.indices = dst.dtype == np.int32
+        self.kernels = self.p.kernels = kernels_of(FBP_F32 if self.p.indices else type_code(dst))
         self.p.dst = view_of(dst)
         self.p.g.cols, self.p.g.dst_stride, self.p.g.scale = self.p.dst.cols, self.p.dst.rs, scale
-        self.arrays = (dst, scales, shifts)
+        self.arrays = (dst, scales, shifts, src)
         if scales is not None:
             self.p.g.scales, self.p.g.shifts = cnp.PyArray_DATA(scales), cnp.PyArray_DATA(shifts)
+        if src is not None:
+            self.set_source(view_of(src), type_code(src))
+
+    cdef void set_source(self, View src, int dtype):
+        self.p.src = src
+        self.p.g.src_dtype = <fbp_dtype> dtype
+        self.p.g.src_rows, self.p.g.src_rs, self.p.g.src_cs = src.rows, src.rs, src.cs
 
     def bind(self, source not None, cnp.ndarray order=None):
         """Take rows of an array (any strides) in the order of `order`, int64 (n,) or (laps, n); None: as they lie.
@@ -427,10 +432,8 @@ cdef class Gather(Op):
             self.p.g.starts = <int64_t*> cnp.PyArray_DATA(starts)
             self.p.g.columns = <int32_t*> cnp.PyArray_DATA(columns)
             self.p.g.src = cnp.PyArray_DATA(src)
-        self.p.src = view_of(src, True)
+        self.set_source(view_of(src, True), type_code(src))
         self.p.order = NULL if order is None else <int64_t*> cnp.PyArray_DATA(order)
         self.p.order_stride = 0 if order is None else cnp.PyArray_DIM(order, cnp.PyArray_NDIM(order) - 1)
-        self.p.g.src_dtype = <fbp_dtype> type_code(src)
-        self.p.g.src_rows, self.p.g.src_rs, self.p.g.src_cs = self.p.src.rows, self.p.src.rs, self.p.src.cs
         if self.p.g.starts:
             self.p.g.src_rows = cnp.PyArray_SIZE(starts) - 1

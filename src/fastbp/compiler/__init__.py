@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _vectors
+from .._core import _penalty, _vectors
 from .._core._program import Program
 from ..optimizers.base import slice_of
 from ..utils import renew_after_fork
@@ -94,13 +94,14 @@ def build(
     for node in graph.nodes:
         tensors[node.output] = node.layer.record(tape, *(tensors[symbol] for symbol in node.inputs))
     outputs = [tensors[symbol] for symbol in graph.outputs]
-    report = _record_comparisons(tape, parts, outputs, targets) if parts else []
+    report = _record_comparisons(tape, graph, parts, outputs, targets, trainable) if parts else []
     wanted: set[Tensor] = set()
     if purpose == "predict":
         outputs = _own_places(tape, outputs)
         wanted |= set(outputs)
     if purpose in ("train", "gradients", "trace"):
-        gradients = record_adjoints(tape, [op.outputs[0] for op in tape.ops if op.name == "loss"], trainable)
+        losses = [op.outputs[0] for op in tape.ops if op.name in ("loss", "user_loss")]
+        gradients = _add_penalties(tape, record_adjoints(tape, losses, trainable))
         if purpose == "train":
             _record_updates(tape, gradients, optimizer)
         else:
@@ -116,37 +117,57 @@ def build(
 
 def _record_inputs(tape: Tape, graph: Any) -> dict[Any, Tensor]:
     """The batches of the inputs: A0, or a name for each."""
-    single = len(graph.inputs) == 1
-    return {
-        symbol: tape.batch("A0" if single else symbol.name, prod(symbol.shape), symbol.node.layer.scale)
-        for symbol in graph.inputs
-    }
+    tensors = {}
+    for symbol, limit in zip(graph.inputs, graph.index_limits(), strict=True):
+        name, columns = "A0" if len(graph.inputs) == 1 else symbol.name, prod(symbol.shape)
+        if limit is None:
+            tensors[symbol] = tape.batch(name, columns, symbol.node.layer.scale)
+        else:
+            tensors[symbol] = tape.indices(name, limit, (columns,))
+    return tensors
 
 
 def _record_target(tape: Tape, graph: Any, number: int, part: Part) -> tuple[Tensor, Tensor | None]:
     """The batches of an output's targets and of the weights of its rows."""
     suffix = str(number + 1) if len(graph.outputs) > 1 else ""
-    target = tape.batch(f"Y{suffix}", prod(graph.outputs[number].shape), labels=part.loss.labels)
+    name, columns = f"Y{suffix}", prod(graph.outputs[number].shape)
+    target = tape.indices(name, columns) if part.loss.labels else tape.batch(name, columns)
     return target, tape.batch(f"weight{suffix}", 1) if part.weighted else None
 
 
 def _record_comparisons(
-    tape: Tape, parts: Sequence[Part], outputs: Sequence[Tensor], targets: Sequence[tuple[Tensor, Tensor | None]]
+    tape: Tape,
+    graph: Any,
+    parts: Sequence[Part],
+    outputs: Sequence[Tensor],
+    targets: Sequence[tuple[Tensor, Tensor | None]],
+    trainable: Collection[object],
 ) -> list[Result]:
-    """Record losses and metrics with their sums; returns what is reported of them."""
+    """Record losses, penalties and metrics with their sums; returns what is reported of them."""
     losses: list[Tensor] = []
     metrics: list[Result] = []
-    for part, output, (y, weight) in zip(parts, outputs, targets, strict=True):
-        loss = part.loss
-        kernel = loss.kernel + "_logits" * loss.from_logits
-        losses.append(tape.total(tape.loss(output, y, kernel, weight, part.factor, **loss.constants())))
+    for part, symbol, output, (y, weight) in zip(parts, graph.outputs, outputs, targets, strict=True):
+        losses.append(tape.total(_record_loss(tape, part, symbol.shape, output, y, weight)))
         metrics += _record_metrics(tape, part, output, y, weight)
-    factors = [part.factor for part in parts]
-    whole = Result(
-        "loss", tuple(losses), lambda sums, rows: sum(f * s for f, s in zip(factors, sums, strict=True)) / rows
-    )
+    penalties = [
+        tape.penalty(w, w.variable.regularizer, _penalty.penalty_blocks(w.variable.size))
+        for w in tape.parameters
+        if w.variable in trainable and w.variable.regularizer
+    ]
+    factors = [*(part.factor for part in parts), *(1.0 for _ in penalties)]
+    whole = Result("loss", (*losses, *penalties), partial(_weighted_mean, factors))
     each = [Result(part.name, (loss,), _mean) for part, loss in zip(parts, losses, strict=True) if len(parts) > 1]
     return [whole, *each, *metrics]
+
+
+def _record_loss(
+    tape: Tape, part: Part, shape: tuple[int, ...], output: Tensor, y: Tensor, weight: Tensor | None
+) -> Tensor:
+    """Record the loss of each row, by a kernel or by what the user wrote for rows of this shape."""
+    loss = part.loss
+    if not loss.kernel:
+        return tape.user_loss(loss, output, y, shape, weight, part.factor)
+    return tape.loss(output, y, loss.kernel + "_logits" * loss.from_logits, weight, part.factor, **loss.constants())
 
 
 def _record_metrics(tape: Tape, part: Part, output: Tensor, y: Tensor, weight: Tensor | None) -> Iterator[Result]:
@@ -168,6 +189,21 @@ def _mean(sums: Sequence[np.ndarray], rows: int) -> np.ndarray:
     return sums[0] / rows
 
 
+def _weighted_mean(factors: Sequence[float], sums: Sequence[np.ndarray], rows: int) -> np.ndarray:
+    """Means times factors, added up in each lap; of sums that may be kept in parts."""
+    whole = sum(f * each.reshape(len(each), -1).sum(axis=1) for f, each in zip(factors, sums, strict=True))
+    return np.asarray(whole / rows)
+
+
+def _add_penalties(tape: Tape, gradients: dict[Tensor, Tensor]) -> dict[Tensor, Tensor]:
+    """The gradients with those of the penalties in them."""
+    whole = {}
+    for parameter, gradient in gradients.items():
+        regularizer = parameter.variable.regularizer
+        whole[parameter] = tape.penalty_gradient(gradient, parameter, regularizer) if regularizer else gradient
+    return whole
+
+
 def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any) -> None:
     """Record how the parameters change: their gradients' means over several steps, where wanted, norms, and updates."""
     changing = {parameter: g for parameter, g in gradients.items() if optimizer.multiplier(parameter.variable)}
@@ -179,8 +215,14 @@ def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any)
     for parameter, gradient in changing.items():
         if optimizer.clipnorm:
             norm = (_record_norm(tape, (gradient,)),)
-        rule, clip = optimizer.rule(parameter.variable), {"max_norm": limit} if limit else {}
-        tape.emit("update", (parameter, gradient, *norm), parameter, rule=rule, update=optimizer.kernel, **clip)
+        variable, clip = parameter.variable, {"max_norm": limit} if limit else {}
+        # a constraint waits for the update, and whoever reads the parameter in this step does not wait for either
+        updated = Tensor(parameter.name, parameter.shape, "updated", variable)
+        outputs = (parameter, updated) if variable.constraint else (parameter,)
+        rule = optimizer.rule(variable)
+        tape.emit("update", (parameter, gradient, *norm), *outputs, rule=rule, update=optimizer.kernel, **clip)
+        if variable.constraint:
+            tape.emit("constrain", (updated,), parameter, constraint=variable.constraint)
 
 
 def _record_mean(tape: Tape, gradient: Tensor, variable: Any, optimizer: Any) -> Tensor:
@@ -236,8 +278,10 @@ class Executable:
         Rows of a step.
     columns : list of int
         Of the outputs, if the purpose is to predict.
+    calls_python : bool
+        Whether a layer or the loss is one that a user wrote, so that a run may end in the middle with an exception.
     totals : ndarray, shape (laps, numbers)
-        float64: sums over all rows run since `reset`, for losses and metrics; a row for each lap.
+        float64: sums over all rows run since `reset`, of losses, penalties and metrics; a row for each lap.
     most_laps : int
         That a run may have, so that the sums take little memory.
     """
@@ -253,6 +297,7 @@ class Executable:
         self.threads = schedule.threads_worth(self.phases, self.batch)
         self._tensors = schedule.make_buffers(ops, self.batch, self.dtype)
         self._updates = any("rule" in op.attrs for op in ops)
+        self.calls_python = any(op.name.startswith("user_") for op in ops)
         self.columns = [output.shape[0] for output in plan.outputs]
         made = self._make_ops(ops)
         totals = {out: op for op in ops for out in op.outputs if out.kind == "total"}
@@ -265,7 +310,8 @@ class Executable:
         writers = [next(op for op in ops if output in op.outputs) for output in plan.outputs]
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writers)
         readers = [self._readers(gather) for gather in gathers]
-        if all(op.attrs["scale"] == 1 and of_one for op, of_one in zip(gathers, readers, strict=True)):
+        plain = (op.attrs["scale"] == 1 and not op.inputs for op in gathers)
+        if all(plain) and all(readers):
             # ops of their own, which read the caller's rows where they lie
             again = {op for of_one in readers for op, _ in of_one}
             made = {op: made[op] for op in ops if op not in gathers} | self._make_ops(again)
@@ -317,9 +363,11 @@ class Executable:
         self._bound = arrays, order
 
     def _fits(self, rows: np.ndarray) -> bool:
-        """Whether ops can read rows where they lie: class indices, or of the model's type and each in one piece."""
+        """Whether ops can read rows where they lie: indices, or of the model's type and each in one piece."""
         strides = rows.strides
-        return len(strides) == 1 or (strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
+        if rows.dtype == np.int32:
+            return True
+        return bool(strides[1] == self.dtype.itemsize and rows.dtype == self.dtype)
 
     def run(self, first: int, rows: int, rates: np.ndarray | None = None, laps: int = 1, step: int = 0) -> None:
         """Run the steps over rows [first, first + rows) of the order, `laps` times; `rates` has a step size for each.
@@ -334,9 +382,10 @@ class Executable:
         if not 0 <= first <= first + rows <= self._rows:
             raise ValueError(f"expected rows from 0 to {self._rows} of what was bound, got {first} to {first + rows}")
         steps = laps * -(-rows // self.batch)
-        most = min(len(self.totals), len(self.totals) if self._orders is None else self._orders)
-        if not 1 <= laps <= most:
-            raise ValueError(f"expected from 1 to {most} laps, as there are totals and orders for, got {laps}")
+        if laps != 1:
+            most = min(len(self.totals), len(self.totals) if self._orders is None else self._orders)
+            if not 1 <= laps <= most:
+                raise ValueError(f"expected from 1 to {most} laps, as there are totals and orders for, got {laps}")
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
@@ -407,10 +456,15 @@ class Executable:
         """The lines of the listing with their times, and the time of a step."""
         twin = Executable(self._plan)  # with buffers and ops of its own: the made-up rows are nobody else's
         ops = [op for phase in twin.phases for op in phase.ops]
-        buffers = [twin._tensors[op.outputs[0]] for op in self._plan.ops if op.name == "gather"]
+        gathers = [op for op in self._plan.ops if op.name == "gather"]
+        buffers = [twin._tensors[op.outputs[0]] for op in gathers]
         rows = self.batch * profile.steps(buffers[0])
         order = np.random.default_rng(0).permutation(rows)
-        twin.bind([profile.made_up_rows(buffer, rows) for buffer in buffers], order)
+        made_up = [
+            profile.made_up_rows(buffer, rows, op.attrs.get("limit"))
+            for op, buffer in zip(gathers, buffers, strict=True)
+        ]
+        twin.bind(made_up, order)
         outs = [np.empty((rows, columns), self.dtype) for columns in self.columns]
         for number, bind in twin._route.writers:
             bind(None, outs[number])

@@ -106,14 +106,12 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
 def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     x, gamma, beta = op.inputs
     assert x is not None
-    slope = Tensor(f"d{op.outputs[0].name} ∘ x̂", x.shape)
-    learned = gamma is not None and wanted(gamma)
-    dx = tape.emit("row_norm_gradient", (dy, x, gamma, *op.outputs[1:]), like(x), *([slope] if learned else []))
+    learned = [p for p in (gamma, beta) if p is not None and wanted(p)]
+    parts = {p: Tensor(f"d{p.name} by rows", x.shape) if p is gamma else dy for p in learned}
+    slope = [parts[gamma]] if gamma in learned else []
+    dx = tape.emit("row_norm_gradient", (dy, x, gamma, *op.outputs[1:]), like(x), *slope)
     gradients = {x: dx} if wanted(x) else {}
-    for parameter, sums in ((gamma, slope), (beta, dy)):
-        if parameter is not None and wanted(parameter):
-            gradients[parameter] = tape.emit("bias_gradient", (sums,), like(parameter))
-    return gradients
+    return gradients | {p: tape.emit("bias_gradient", (parts[p],), like(p)) for p in learned}
 
 
 @adjoint("add")
@@ -144,6 +142,39 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     if not wanted(x):
         return {}
     return {x: tape.emit("copy_columns", (dy,), like(x), start=op.attrs["into"])}
+
+
+@adjoint("rescale")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    x, scale, _ = op.inputs
+    assert x is not None
+    return {x: tape.emit("rescale", (dy, scale, None), like(x))}
+
+
+@adjoint("embedding")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    x, table = op.inputs
+    assert table is not None
+    return {table: tape.emit("embedding_gradient", (x, dy), like(table))}
+
+
+@adjoint("user_loss")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    prediction = op.inputs[0]
+    assert prediction is not None
+    return {prediction: tape.emit("user_loss_gradient", op.inputs, like(prediction), **op.attrs)}
+
+
+@adjoint("user_forward")
+def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
+    count = len(op.attrs["layer"].input_shapes)
+    learned = [x for x in op.inputs if x is not None and (x.variable is None or x.variable.learned)]
+    found = {x: like(x) for x in learned if wanted(x)}
+    # where each gradient that the layer returns goes; two may have the same tensor to go to
+    places = [list(found).index(x) if x in found else None for x in learned]
+    inputs = (dy, *op.inputs[:count], op.outputs[0], *op.inputs[count:])
+    tape.emit("user_backward", inputs, *found.values(), places=places, **op.attrs)
+    return found
 
 
 def record_adjoints(tape: Tape, losses: Collection[Tensor], trainable: Collection[object]) -> dict[Tensor, Tensor]:

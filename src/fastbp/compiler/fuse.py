@@ -19,7 +19,7 @@ FROM_LOGITS = {
 # to the same number, the input decides: it knows better.)
 BY_ORDER = frozenset({"categorical_accuracy", "top_k_accuracy", "confusion", "one"})
 # Gradients of parameters whose kernels end with the update.
-TAKE_UPDATES = ("weight_gradient", "bias_gradient")
+TAKE_UPDATES = ("weight_gradient", "bias_gradient", "embedding_gradient")
 
 
 class _Listing:
@@ -141,6 +141,33 @@ def _linear(listing: _Listing, op: Op) -> bool:
     return True
 
 
+def _gather_and_rescale(listing: _Listing, op: Op) -> bool:
+    """The batch, times a factor for each column, plus a shift: what the gather does anyway."""
+    gather = listing.maker(op.inputs[0]) if op.name == "rescale" else None
+    if gather is None or gather.name != "gather" or gather.inputs or gather.attrs["scale"] != 1:
+        return False
+    if not listing.private(op.inputs[0]):
+        return False
+    gather.inputs, gather.outputs = op.inputs[1:], op.outputs
+    listing.ops.remove(op)
+    return True
+
+
+def _penalty_and_update(listing: _Listing, op: Op) -> bool:
+    """The gradient of a penalty is added where the update reads the weight anyway."""
+    penalty = listing.maker(op.inputs[1]) if op.name == "update" else None
+    if penalty is None or penalty.name != "penalty_gradient" or not listing.private(op.inputs[1]):
+        return False
+    gradient = penalty.inputs[0]
+    assert gradient is not None
+    gradient.name = penalty.outputs[0].name
+    op.attrs["rule"].penalize(penalty.attrs["l1"], penalty.attrs["l2"])
+    op.attrs["penalty"] = penalty.attrs["penalty"]
+    op.inputs = (op.inputs[0], gradient, *op.inputs[2:])
+    listing.ops.remove(penalty)
+    return True
+
+
 def _gradient_and_update(listing: _Listing, op: Op) -> bool:
     """Weight or bias gradient and its update: dW never goes to memory, unless its norm or its mean is wanted first."""
     gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
@@ -158,6 +185,8 @@ RULES = (
     _loss_and_gradient,
     _affine_and_activation,
     _input_gradient_and_activation,
+    _gather_and_rescale,
+    _penalty_and_update,
     _gradient_and_update,
 )
 

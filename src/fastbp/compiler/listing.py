@@ -75,7 +75,7 @@ def describe(
 def _sharing(phase: Phase) -> str:
     if phase.by_rows:
         return "rows of the batch"
-    return "columns" if all(op.attrs.get("by_columns") for op in phase.ops) else "parts of what they make"
+    return "columns of the batch" if all(op.attrs.get("by_columns") for op in phase.ops) else "parts of what they make"
 
 
 def formula(op: Op) -> str:
@@ -88,6 +88,7 @@ def formula(op: Op) -> str:
         case "gather":
             scale = op.attrs["scale"]
             factor = "" if scale == 1 else f" * {scale:.6g}"
+            factor = f" * {inputs[0]} + {inputs[1]}" if inputs else factor
             return f"{outputs[0]} = batch of {'y' if outputs[0] == 'Y' else 'x'}{factor}"
         case "affine":
             product = f"{inputs[0]} {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
@@ -130,6 +131,25 @@ def formula(op: Op) -> str:
             return f"{outputs[0]} = mean of {inputs[0]} over {op.attrs['count']} steps"
         case "sum_of_squares":
             return f"{outputs[0]} = Σ squares"
+        case "rescale":
+            return f"{outputs[0]} = {inputs[0]} * {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
+        case "embedding":
+            return f"{outputs[0]} = rows of {inputs[1]} at {inputs[0]}"
+        case "embedding_gradient":
+            return f"{outputs[0]} = Σ {inputs[1]} at {inputs[0]}" + _update(op)
+        case "penalty":
+            return f"{outputs[0]} = accumulate({op.attrs['penalty']}({inputs[0]}))"
+        case "penalty_gradient":
+            return f"{outputs[0]} = {inputs[0]} + {op.attrs['penalty']}'({inputs[1]})"
+        case "constrain":
+            return f"{outputs[0]} ← {op.attrs['constraint'].name}({outputs[0]})"
+        case "user_forward" | "user_backward":
+            method = op.name.removeprefix("user_")
+            count = len(op.attrs["layer"].input_shapes) + (2 if method == "backward" else 0)
+            return f"{', '.join(outputs)} = {type(op.attrs['layer']).__name__}.{method}({', '.join(inputs[:count])})"
+        case "user_loss" | "user_loss_gradient":
+            method = "value" if op.name == "user_loss" else "gradient"
+            return f"{outputs[0]} = {type(op.attrs['loss']).__name__}.{method}({', '.join(inputs)})"
         case "update":
             return _update(op, inputs[1]).removeprefix(", ")
     return f"{', '.join(outputs)} = {op.name}({', '.join(inputs)})"
@@ -138,7 +158,9 @@ def formula(op: Op) -> str:
 def _update(op: Op, gradient: str = "") -> str:
     if "rule" not in op.attrs:
         return ""
-    parameter = op.outputs[-1].name
+    (parameter,) = (tensor.name for tensor in op.outputs if tensor.kind == "parameter")
     gradient = gradient or f"d{parameter}"
+    if "penalty" in op.attrs:
+        gradient += f" + {op.attrs['penalty']}'({parameter})"
     limited = f"clip({gradient})" if "max_norm" in op.attrs else gradient
     return f", {parameter} ← {op.attrs['update']}({parameter}, {limited})"

@@ -57,9 +57,9 @@ def measure(program: Any, ops: list[Op], rows: int) -> tuple[list[float], float]
     return times.tolist(), step
 
 
-def made_up_rows(buffer: np.ndarray, rows: int) -> np.ndarray:
-    """Random rows for the buffer of a batch: numbers from 0 to 1, or class indices."""
+def made_up_rows(buffer: np.ndarray, rows: int, limit: int | None) -> np.ndarray:
+    """Random rows for the buffer of a batch: numbers from 0 to 1, or indices below a limit."""
     rng = np.random.default_rng(0)
-    if buffer.ndim == 1:
-        return rng.integers(2, size=rows, dtype=np.int32)
+    if limit is not None:
+        return rng.integers(limit, size=(rows, *buffer.shape[1:]), dtype=np.int32)
     return rng.random((rows, buffer.shape[1]), buffer.dtype)

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .._core import _dense, _kernels, _losses, _memory, _norm, _ops, _rows, _vectors
+from .._core import _dense, _embedding, _kernels, _losses, _memory, _norm, _ops, _penalty, _python, _rows, _vectors
 from .tape import Op, Tensor
+from .user import as_function
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
 
@@ -41,6 +42,9 @@ BY_ROWS = frozenset(
         "moving_norm",
         "row_norm",
         "row_norm_gradient",
+        "rescale",
+        "embedding",
+        "penalty",
     }
 )
 # Ops whose column needs that column of what they read, of all rows; the products make columns too, of all of theirs.
@@ -59,6 +63,9 @@ BINDERS = {
     ("noise", 0): "bind",
     ("moving_norm", 0): "bind",
     ("row_norm", 0): "bind",
+    ("rescale", 0): "bind",
+    ("embedding", 0): "bind",
+    ("embedding_gradient", 0): "bind",
     ("loss", 0): "bind",
     ("loss_gradient", 0): "bind",
     ("metric", 0): "bind",
@@ -73,7 +80,9 @@ BINDERS = {
     ("tally", 2): "bind_weight",
 }
 # Ops that can write to the caller's whole array.
-WRITERS = frozenset({"affine", "activation", "softmax", "add", "multiply", "copy_columns", "moving_norm", "row_norm"})
+WRITERS = frozenset(
+    {"affine", "activation", "softmax", "add", "multiply", "copy_columns", "embedding", "moving_norm", "row_norm"}
+)
 PER_ROW = frozenset({"batch", "statistic"})  # kinds of tensors with a row for each row of the batch
 PRODUCTS = frozenset({"affine", "partial_affine", "input_gradient"})
 L2_BYTES = 256 << 10  # what the activations of a slice may take
@@ -204,21 +213,27 @@ def make_buffers(ops: list[Op], batch: int, dtype: np.dtype[Any]) -> dict[Tensor
     arrays: dict[Tensor, Any] = {}
     for op in ops:
         for tensor in (*op.inputs, *op.outputs):
-            if tensor is not None and tensor.kind == "parameter":
-                arrays[tensor] = tensor.variable.value
+            if tensor is not None and tensor.kind in ("parameter", "updated"):
+                arrays[tensor] = _value(tensor.variable, dtype)
         for tensor in op.outputs:
             if tensor not in arrays:
                 arrays[tensor] = _buffer(op, tensor, batch, dtype)
     return arrays
 
 
+def _value(variable: Any, dtype: np.dtype[Any]) -> Any:
+    """The variable's own memory, or the numbers of a constant, which has none."""
+    return variable.initializer(variable.shape, dtype, None) if variable.value is None else variable.value
+
+
 def _buffer(op: Op, tensor: Tensor, batch: int, dtype: np.dtype[Any]) -> Any:
     if "memory" in op.attrs:  # the optimizer's own, which lasts from step to step
         return op.attrs["memory"]
-    if op.attrs.get("labels"):
-        return _memory.zeros(batch, np.int32)
+    if "limit" in op.attrs:
+        return _memory.zeros((batch, *tensor.shape), np.int32)
     if tensor.kind == "gradient":
-        used_up = "rule" in op.attrs and (op.name == "bias_gradient" or batch <= _dense.depth(dtype))
+        in_cache = op.name == "bias_gradient" or (op.name == "weight_gradient" and batch <= _dense.depth(dtype))
+        used_up = "rule" in op.attrs and in_cache
         return None if used_up else _memory.zeros(tensor.shape, dtype)
     if tensor.kind == "total":
         return np.zeros((1, prod(tensor.shape)))
@@ -259,7 +274,7 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
     weight = inputs[2] if len(inputs) > 2 else None  # of the rows, where predictions are compared with targets
     match op.name:
         case "gather":
-            return _rows.Gather(outputs[0], attrs["scale"], by_rows)
+            return _rows.Gather(outputs[0], attrs["scale"], by_rows, *inputs)
         case "affine":
             return _dense.Dense(inputs[0], inputs[1], inputs[2], outputs[0], kernel, alpha, by_rows)
         case "partial_affine":
@@ -329,6 +344,21 @@ def _of_arrays(op: Op, arrays: dict[Tensor, Any], by_rows: bool) -> Any:
             return _vectors.MeanGradient(inputs[0], outputs[0], attrs["count"])
         case "sum_of_squares":
             return _vectors.SumOfSquares(tuple(inputs), outputs[0])
+        case "rescale":
+            shifts = np.full_like(inputs[1], -0.0) if inputs[2] is None else inputs[2]
+            return _rows.Gather(outputs[0], 1.0, by_rows, inputs[1], shifts, inputs[0])
+        case "embedding":
+            return _embedding.Embedding(inputs[0], inputs[1], outputs[0])
+        case "embedding_gradient":
+            return _embedding.EmbeddingGradient(inputs[0], inputs[1], outputs[0], attrs.get("rule"))
+        case "penalty":
+            return _penalty.Penalty(inputs[0], outputs[0], attrs["l1"], attrs["l2"])
+        case "penalty_gradient":
+            return _vectors.VectorMap(inputs[0], outputs[0], "penalty", attrs["l1"], attrs["l2"], inputs[1])
+        case "constrain":
+            return attrs["constraint"].op(inputs[0])
+        case "user_forward" | "user_backward" | "user_loss" | "user_loss_gradient":
+            return _python.Python(as_function(op, inputs, outputs))
         case "update":
             squares = inputs[2] if len(inputs) > 2 else None
             return _dense.ApplyUpdate(inputs[1], attrs["rule"], squares, attrs.get("max_norm", inf))
@@ -344,8 +374,11 @@ def _of_loss(op: Op, weight: Any) -> dict[str, Any]:
 # -- costs -------------------------------------------------------------------------------------------------------------
 
 _NORM = dict.fromkeys(("batch_norm", "batch_norm_gradient", "row_norm", "row_norm_gradient"), 10)
+_OF_WEIGHT = dict.fromkeys(("penalty", "penalty_gradient", "constrain"), 2)
 # rough: a transcendental is some twenty operations
-_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10, "update": 10, "dropout": 20, "noise": 60, **_NORM}
+_PER_ELEMENT = {"softmax": 20, "loss": 20, "activation": 10, "update": 10, "dropout": 20, "noise": 60}
+_PER_ELEMENT |= _NORM | _OF_WEIGHT
+_BY_INPUT = {"embedding_gradient": 1}  # the input that the work goes by; others: the first
 
 
 def flops(op: Op, batch: int) -> int:
@@ -356,7 +389,7 @@ def flops(op: Op, batch: int) -> int:
         return 2 * batch * prod(weight.shape)
     if op.name == "weight_gradient":
         return 2 * batch * prod(op.outputs[0].shape)
-    source = op.inputs[0] if op.inputs else op.outputs[0]
+    source = op.inputs[_BY_INPUT.get(op.name, 0)] if op.inputs and op.name != "gather" else op.outputs[0]
     assert source is not None
     rows = batch if source.kind in PER_ROW else 1
     return _PER_ELEMENT.get(op.name, 1) * rows * prod(source.shape)

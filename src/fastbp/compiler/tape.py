@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 __all__ = ["Op", "Tape", "Tensor"]
@@ -18,9 +19,10 @@ __all__ = ["Op", "Tape", "Tensor"]
 class Tensor:
     """A matrix of the program.
 
-    `kind` is "batch" (a row for each row of the batch), "parameter", "gradient" (of a parameter), "norm" (partial sums
-    of gradients' squares), "moment" (a number for each column), "statistic" (a number for each row of the batch) or
-    "total" (its sum over the steps). `variable` is the model's variable behind a parameter.
+    `kind` is "batch" (a row for each row of the batch), "parameter", "updated" (a parameter between its update and its
+    constraint), "gradient" (of a parameter), "norm" (partial sums of gradients' squares), "moment" (a number for each
+    column), "statistic" (a number for each row of the batch) or "total" (its sum over the steps; some are kept in
+    parts). `variable` is the model's variable behind a parameter.
     """
 
     name: str
@@ -73,10 +75,18 @@ class Tape:
 
     # -- what layers record
 
-    def batch(self, name: str, columns: int, scale: float = 1.0, labels: bool = False) -> Tensor:
-        """Rows of the caller's data: `columns` reals each, or one class index."""
-        shape = () if labels else (columns,)
-        return self.emit("gather", (), Tensor(name, shape), scale=scale, labels=labels)
+    def batch(self, name: str, columns: int, scale: float = 1.0) -> Tensor:
+        """Rows of the caller's data: `columns` reals each."""
+        return self.emit("gather", (), Tensor(name, (columns,)), scale=scale)
+
+    def indices(self, name: str, limit: int, shape: tuple[int, ...] = ()) -> Tensor:
+        """Rows of the caller's data: whole numbers below `limit`, one unless a shape is given."""
+        return self.emit("gather", (), Tensor(name, shape), scale=1.0, limit=limit)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Those that were recorded so far."""
+        return list(self._parameters.values())
 
     def parameter(self, variable: Any) -> Tensor:
         """A parameter of the model, the same tensor for all who use it; the first layer that does gives it its name."""
@@ -190,6 +200,27 @@ class Tape:
         """The same numbers in a place of their own."""
         return self.emit("copy_columns", (x,), Tensor(f"{x.name}'", x.shape), into=0)
 
+    def rescale(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """A = X * scale + shift, column by column."""
+        out = self._merged(x.shape)
+        for name, tensor in (("scale", scale), ("shift", shift)):
+            tensor.name = tensor.name or f"{name}{self._layer}"
+        return self.emit("rescale", (x, scale, shift), out)
+
+    def embedding(self, x: Tensor, table: Tensor) -> Tensor:
+        """A = rows of W, side by side, for the indices of each row of X."""
+        out = self._merged((x.shape[0] * table.shape[1],))
+        table.name = table.name or f"W{self._layer}"
+        return self.emit("embedding", (x, table), out)
+
+    def user_forward(self, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
+        """A = layer.forward(X, ...)."""
+        out = self._merged((prod(layer.output_shape),))
+        weights = [self.parameter(variable) for variable in layer.weights]
+        for weight in weights:
+            weight.name = weight.name or f"{weight.variable.name}{self._layer}"
+        return self.emit("user_forward", (*inputs, *weights), out, layer=layer)
+
     def _merged(self, shape: tuple[int, ...]) -> Tensor:
         self._layer += 1
         return Tensor(f"A{self._layer}", shape)
@@ -209,6 +240,32 @@ class Tape:
         value = Tensor("loss", (), "statistic")
         inputs = compared(prediction, target, weight)
         return self.emit("loss", inputs, value, kernel=kernel, factor=factor, **constants)
+
+    def user_loss(
+        self,
+        loss: Any,
+        prediction: Tensor,
+        target: Tensor,
+        shape: tuple[int, ...],
+        weight: Tensor | None = None,
+        factor: float = 1.0,
+    ) -> Tensor:
+        """As `loss`, of one that a user wrote; `shape` is that of a row of predictions."""
+        value = Tensor("loss", (), "statistic")
+        inputs = compared(prediction, target, weight)
+        return self.emit("user_loss", inputs, value, loss=loss, factor=factor, shape=shape)
+
+    def penalty(self, w: Tensor, regularizer: Any, parts: int) -> Tensor:
+        """l1 Σ |w| + l2 Σ w², for each row that is run."""
+        l1, l2, name = regularizer.l1, regularizer.l2, regularizer.name
+        return self.emit("penalty", (w,), Tensor(f"Σ {name}", (parts,), "total"), l1=l1, l2=l2, penalty=name)
+
+    def penalty_gradient(self, dw: Tensor, w: Tensor, regularizer: Any) -> Tensor:
+        """dW, and the gradient of the penalty for W added; what was called dW gets a dash."""
+        total = like(w)
+        dw.name += "'"
+        l1, l2, name = regularizer.l1, 2 * regularizer.l2, regularizer.name
+        return self.emit("penalty_gradient", (dw, w), total, l1=l1, l2=l2, penalty=name)
 
     def metric(
         self,

@@ -4,9 +4,12 @@ from fastbp.layers.activation import Activation
 from fastbp.layers.base import Layer
 from fastbp.layers.dense import Dense
 from fastbp.layers.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise
+from fastbp.layers.embedding import Embedding
 from fastbp.layers.input import Input
 from fastbp.layers.merge import Add, Concatenate, Multiply
 from fastbp.layers.norm import BatchNormalization, LayerNormalization, RMSNormalization
+from fastbp.layers.rescaling import Normalization, Rescaling
+from fastbp.layers.reshape import Flatten, Reshape
 from fastbp.layers.residual import Residual
 from fastbp.layers.symbol import Symbol
 from fastbp.layers.variable import Variable
@@ -19,13 +22,18 @@ __all__ = [
     "Concatenate",
     "Dense",
     "Dropout",
+    "Embedding",
+    "Flatten",
     "GaussianDropout",
     "GaussianNoise",
     "Input",
     "Layer",
     "LayerNormalization",
     "Multiply",
+    "Normalization",
     "RMSNormalization",
+    "Rescaling",
+    "Reshape",
     "Residual",
     "Symbol",
     "Variable",

@@ -1,9 +1,9 @@
 """Floor 2. Activation: a function of its own, between other layers."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from fastbp import activations
-from fastbp.layers.base import Layer
+from fastbp.layers.base import Layer, Options
 
 
 class Activation(Layer):
@@ -12,8 +12,8 @@ class Activation(Layer):
     Parameters
     ----------
     activation : str or activations.Activation
-    name, dtype, input_shape
-        As for every layer.
+    **options
+        As for every layer: name, dtype, input_shape, trainable.
 
     Raises
     ------
@@ -28,14 +28,8 @@ class Activation(Layer):
     array([[0., 0., 2.]], dtype=float32)
     """
 
-    def __init__(
-        self,
-        activation: str | activations.Activation,
-        name: str | None = None,
-        dtype: object = None,
-        input_shape: object = None,
-    ) -> None:
-        super().__init__(name, dtype, input_shape)
+    def __init__(self, activation: str | activations.Activation, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         self.activation = activations.get(activation)
 
     def record(self, tape: Any, *inputs: Any) -> Any:

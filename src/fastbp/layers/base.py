@@ -8,11 +8,11 @@ import operator
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 
-from fastbp import config
+from fastbp import config, constraints, initializers, regularizers
 from fastbp.layers.symbol import Node, Symbol
 from fastbp.layers.variable import Variable, assign
 from fastbp.registry import Configured, decode
@@ -54,12 +54,22 @@ def one_axis(layer: Layer, shape: tuple[int, ...]) -> int:
     return shape[0]
 
 
+class Options(TypedDict, total=False):
+    """What every layer takes."""
+
+    name: str | None
+    dtype: object
+    input_shape: object
+    trainable: bool
+
+
 class Layer(Configured):
     """Base of all layers.
 
-    A subclass says what weights it needs (`variables`), what shape comes out (`compute_output_shape`) and which ops
-    compute it (`record`). Called on a symbol, an `Input` or what another layer returned, a layer returns the symbol of
-    its output; models are made of such symbols.
+    A subclass says what weights it needs (`variables`) and what shape comes out (`compute_output_shape`), which is the
+    one that comes in unless it does. One of a user's own computes with NumPy, in `forward` and `backward`; the others
+    say which ops compute them (`record`). Called on a symbol, an `Input` or what another layer returned, a layer
+    returns the symbol of its output; models are made of such symbols.
 
     Parameters
     ----------
@@ -69,16 +79,43 @@ class Layer(Configured):
         Must be the same in all layers of a model that name one.
     input_shape : tuple of int, optional
         Shape of a row that comes in; on the first layer it takes the place of an `Input`.
+    trainable : bool
+        Whether training changes the weights.
 
     Attributes
     ----------
     weights : list of Variable
         Empty until the layer's input shape is known; they have values once it is part of a model.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp as fb
+    >>> class Gain(fb.layers.Layer):
+    ...     def variables(self, shape):
+    ...         self.gain = self.new_weight("gain", shape, "ones")
+    ...         return [self.gain]
+    ...
+    ...     def forward(self, x):
+    ...         return x * self.gain.value
+    ...
+    ...     def backward(self, dy, x, y):
+    ...         return dy * self.gain.value, (dy * x).sum(axis=0)
+    >>> model = fb.Sequential([fb.Input((3,)), Gain(), fb.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> fb.testing.check_gradients(model, np.random.randn(5, 3), np.ones(5)).ok
+    True
     """
 
     merges = False  # whether it is called on several symbols
+    index_limit: int | None = None  # where its input has to be indices: what they are below
 
-    def __init__(self, name: str | None = None, dtype: object = None, input_shape: object = None) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: object = None,
+        input_shape: object = None,
+        trainable: bool = True,
+    ) -> None:
         if name is not None and not (isinstance(name, str) and name):
             raise ValueError(f"expected name as a string that is not empty, got {name!r}")
         self.name = name or unique_name(type(self))
@@ -86,7 +123,7 @@ class Layer(Configured):
         self.input_shape: Any = None if input_shape is None else check_shape(input_shape)
         self.output_shape: tuple[int, ...] | None = None
         self.weights: list[Variable] = []
-        self._trainable = True
+        self._trainable = check_flag("trainable", trainable)
         self._built_for: tuple[tuple[int, ...], ...] = ()  # shapes of rows that come in
         self._calls: list[Node] = []
 
@@ -94,6 +131,11 @@ class Layer(Configured):
     def built(self) -> bool:
         """Whether the shapes are known and the weights are there."""
         return self.output_shape is not None
+
+    @property
+    def input_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of rows that come in, one from each symbol; empty before they are known."""
+        return self._built_for
 
     @property
     def trainable(self) -> bool:
@@ -144,7 +186,8 @@ class Layer(Configured):
         output_shape = self.compute_output_shape(*input_shapes)
         self.weights = self.variables(*input_shapes)
         self._built_for, self.output_shape = input_shapes, output_shape
-        self.trainable = self._trainable
+        for variable in self.weights:  # some may be frozen, in a layer inside this one
+            variable.trainable = variable.trainable and variable.learned and self._trainable
 
     def unbuild(self) -> None:
         """Undo `build`."""
@@ -159,8 +202,80 @@ class Layer(Configured):
         """New variables for rows of this shape, or of these where the layer merges."""
         return []
 
+    def new_weight(
+        self,
+        name: str,
+        shape: Any,
+        initializer: str | initializers.Initializer = "glorot_uniform",
+        learned: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> Variable:
+        """A variable of this layer, for `variables` to return.
+
+        Parameters
+        ----------
+        name : str
+        shape : tuple of int
+        initializer : str or Initializer
+        learned : bool
+            False for what training does not change.
+        regularizer : str or Regularizer, optional
+        constraint : str or Constraint, optional
+
+        Returns
+        -------
+        Variable
+            Its `value` is a NumPy array, once the layer is part of a model.
+        """
+        sizes = check_shape(shape)
+        limit = constraints.get(constraint)
+        if limit is not None:
+            limit.check(sizes)
+        return Variable(
+            name,
+            f"{self.name}/{name}",
+            sizes,
+            initializers.get(initializer),
+            learned,
+            regularizer=regularizers.get(regularizer),
+            constraint=limit,
+        )
+
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the layer's ops to a tape; returns the tensor that comes out."""
+        return tape.user_forward(self, inputs)
+
+    def forward(self, *inputs: np.ndarray) -> Any:
+        """What comes out of a layer that a user wrote, with NumPy.
+
+        Parameters
+        ----------
+        *inputs : ndarray, shape (rows, ...)
+            The batch, or one from each symbol of a layer that merges. Read-only, and only there during the call.
+
+        Returns
+        -------
+        array_like, shape (rows, *output_shape)
+        """
+        raise NotImplementedError
+
+    def backward(self, dy: np.ndarray, *saved: np.ndarray) -> Any:
+        """The gradients of a layer that a user wrote.
+
+        Parameters
+        ----------
+        dy : ndarray, shape (rows, *output_shape)
+            Of the loss with respect to what came out; the mean over the batch is in it.
+        *saved : ndarray
+            What came in, and what came out.
+
+        Returns
+        -------
+        array_like, or tuple of them
+            The gradient with respect to what came in, or to each; behind it those of the weights, in the order of
+            `variables` and summed over the rows.
+        """
         raise NotImplementedError
 
     def draw_seeds(self, rng: np.random.Generator) -> None:

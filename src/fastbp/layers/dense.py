@@ -1,9 +1,9 @@
 """Floor 2. Dense: every output is a weighted sum of all inputs, put through an activation."""
 
-from typing import Any
+from typing import Any, Unpack
 
-from fastbp import activations, initializers
-from fastbp.layers.base import Layer, one_axis
+from fastbp import activations, constraints, initializers, regularizers
+from fastbp.layers.base import Layer, Options, one_axis
 from fastbp.layers.variable import Variable
 from fastbp.utils import check_count, check_flag
 
@@ -20,8 +20,12 @@ class Dense(Layer):
     use_bias : bool
     kernel_initializer, bias_initializer : str or Initializer
         First values of W and b.
-    dtype, name, input_shape
-        As for every layer.
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        Penalties for the size of W and b.
+    kernel_constraint, bias_constraint : str or Constraint, optional
+        What is done to W and b after each update.
+    **options
+        As for every layer: name, dtype, input_shape, trainable.
 
     Raises
     ------
@@ -44,16 +48,22 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: str | initializers.Initializer = "glorot_uniform",
         bias_initializer: str | initializers.Initializer = "zeros",
-        dtype: object = None,
-        name: str | None = None,
-        input_shape: object = None,
+        kernel_regularizer: str | regularizers.Regularizer | None = None,
+        bias_regularizer: str | regularizers.Regularizer | None = None,
+        kernel_constraint: str | constraints.Constraint | None = None,
+        bias_constraint: str | constraints.Constraint | None = None,
+        **options: Unpack[Options],
     ) -> None:
         self.units = check_count("units", units, 1)
         self.activation = activations.get(activation)
         self.use_bias = check_flag("use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        super().__init__(name, dtype, input_shape)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        super().__init__(**options)
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
         """(units,)."""
@@ -62,10 +72,18 @@ class Dense(Layer):
 
     def variables(self, *input_shapes: Any) -> list[Variable]:
         """W, and b if there is one."""
-        shape = (one_axis(self, *input_shapes), self.units)
-        kernel = Variable("kernel", f"{self.name}/kernel", shape, self.kernel_initializer)
-        bias = Variable("bias", f"{self.name}/bias", (self.units,), self.bias_initializer)
-        return [kernel, bias] if self.use_bias else [kernel]
+        shapes = {"kernel": (one_axis(self, *input_shapes), self.units), "bias": (self.units,)}
+        return [
+            self.new_weight(
+                name,
+                shape,
+                getattr(self, f"{name}_initializer"),
+                regularizer=getattr(self, f"{name}_regularizer"),
+                constraint=getattr(self, f"{name}_constraint"),
+            )
+            for name, shape in shapes.items()
+            if name == "kernel" or self.use_bias
+        ]
 
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write x W + b and its activation."""
@@ -75,11 +93,14 @@ class Dense(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The layer's options, as its constructor takes them."""
+        ways = ("initializer", "regularizer", "constraint")
+        given = {
+            name: getattr(self, name) for name in (f"{weight}_{way}" for way in ways for weight in ("kernel", "bias"))
+        }
         return {
             **super().get_config(),
             "units": self.units,
             "activation": self.activation.get_config(),
             "use_bias": self.use_bias,
-            "kernel_initializer": self.kernel_initializer.get_config(),
-            "bias_initializer": self.bias_initializer.get_config(),
+            **{name: each.get_config() for name, each in given.items() if each is not None},
         }

@@ -5,11 +5,11 @@ backward pass draws them again, on any number of threads, and training that is r
 """
 
 from math import sqrt
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from fastbp.layers.base import Layer
+from fastbp.layers.base import Layer, Options
 from fastbp.ops.dropout import inverted, self_normalizing
 from fastbp.utils import check_count, check_number
 
@@ -19,8 +19,8 @@ SEEDS = 2**64
 class _Disturbance(Layer):
     """A layer with random numbers of its own."""
 
-    def __init__(self, seed: int | None, name: str | None, dtype: object, input_shape: object) -> None:
-        super().__init__(name, dtype, input_shape)
+    def __init__(self, seed: int | None, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         self.seed = None if seed is None else check_count("seed", seed, 0)
         if self.seed is not None and self.seed >= SEEDS:
             raise ValueError(f"expected seed from 0 to 2**64 - 1, got {seed}")
@@ -47,15 +47,8 @@ class _Disturbance(Layer):
 class _Rated(_Disturbance):
     """One that is measured by a rate."""
 
-    def __init__(
-        self,
-        rate: float,
-        seed: int | None = None,
-        name: str | None = None,
-        dtype: object = None,
-        input_shape: object = None,
-    ) -> None:
-        super().__init__(seed, name, dtype, input_shape)
+    def __init__(self, rate: float, seed: int | None = None, **options: Unpack[Options]) -> None:
+        super().__init__(seed, **options)
         self.rate = check_number("rate", rate, 0, 1, "[)")
 
     def get_config(self) -> dict[str, Any]:
@@ -72,8 +65,8 @@ class Dropout(_Rated):
         Probability of being dropped, from 0 to below 1.
     seed : int, optional
         From 0 to 2**64 - 1. Drawn from the model's random numbers unless given.
-    name, dtype, input_shape
-        As for every layer.
+    **options
+        As for every layer: name, dtype, input_shape, trainable.
 
     Raises
     ------
@@ -102,7 +95,7 @@ class AlphaDropout(_Rated):
 
     Parameters
     ----------
-    rate, seed, name, dtype, input_shape
+    rate, seed, **options
         As for `Dropout`.
 
     Examples
@@ -124,7 +117,7 @@ class GaussianDropout(_Rated):
 
     Parameters
     ----------
-    rate, seed, name, dtype, input_shape
+    rate, seed, **options
         As for `Dropout`.
 
     Examples
@@ -146,7 +139,7 @@ class GaussianNoise(_Disturbance):
     ----------
     stddev : float
         s, at least 0.
-    seed, name, dtype, input_shape
+    seed, **options
         As for `Dropout`.
 
     Raises
@@ -163,15 +156,8 @@ class GaussianNoise(_Disturbance):
     array([[1.089, 1.127, 1.005]], dtype=float32)
     """
 
-    def __init__(
-        self,
-        stddev: float,
-        seed: int | None = None,
-        name: str | None = None,
-        dtype: object = None,
-        input_shape: object = None,
-    ) -> None:
-        super().__init__(seed, name, dtype, input_shape)
+    def __init__(self, stddev: float, seed: int | None = None, **options: Unpack[Options]) -> None:
+        super().__init__(seed, **options)
         self.stddev = check_number("stddev", stddev, 0)
 
     def disturb(self, tape: Any, x: Any) -> Any:

@@ -21,8 +21,8 @@ class Add(_Elementwise):
 
     Parameters
     ----------
-    name, dtype
-        As for every layer.
+    **options
+        As for every layer: name, dtype, trainable.
 
     Raises
     ------
@@ -47,8 +47,8 @@ class Multiply(_Elementwise):
 
     Parameters
     ----------
-    name, dtype
-        As for every layer.
+    **options
+        As for every layer: name, dtype, trainable.
 
     Raises
     ------
@@ -70,17 +70,17 @@ class Multiply(_Elementwise):
 
 
 class Concatenate(Layer):
-    """The columns of all, side by side.
+    """The columns of all, side by side; rows may have more axes, if all but the last have one element.
 
     Parameters
     ----------
-    name, dtype
-        As for every layer.
+    **options
+        As for every layer: name, dtype, trainable.
 
     Raises
     ------
     ValueError
-        When it is called on fewer than two symbols, or their rows have several axes.
+        When it is called on fewer than two symbols, or their rows have several axes of more than one element.
 
     Examples
     --------
@@ -94,6 +94,9 @@ class Concatenate(Layer):
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
         """All columns."""
+        (axes, *others) = [shape[:-1] for shape in input_shapes]
+        if set(axes) <= {1} and all(other == axes for other in others):
+            return (*axes, sum(shape[-1] for shape in input_shapes))
         return (sum(one_axis(self, shape) for shape in input_shapes),)
 
     def record(self, tape: Any, *inputs: Any) -> Any:

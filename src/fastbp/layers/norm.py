@@ -1,10 +1,10 @@
 """Floor 2. Normalisation: rows or columns of mean 0 and variance 1, then scaled and shifted by what is learned."""
 
-from typing import Any
+from typing import Any, Unpack
 
 from fastbp import initializers
 from fastbp.initializers import Initializer
-from fastbp.layers.base import Layer, one_axis
+from fastbp.layers.base import Layer, Options, one_axis
 from fastbp.layers.variable import Variable
 from fastbp.utils import check_flag, check_number
 
@@ -19,11 +19,9 @@ class _Scaled(Layer):
         scale: bool,
         beta_initializer: str | Initializer,
         gamma_initializer: str | Initializer,
-        name: str | None,
-        dtype: object,
-        input_shape: object,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(name, dtype, input_shape)
+        super().__init__(**options)
         self.epsilon = check_number("epsilon", epsilon, 0, ends="(]")
         self.center, self.scale = check_flag("center", center), check_flag("scale", scale)
         self.beta_initializer = initializers.get(beta_initializer)
@@ -36,8 +34,8 @@ class _Scaled(Layer):
     def variables(self, *input_shapes: Any) -> list[Variable]:
         """gamma and beta, as far as they are wanted."""
         shape = (one_axis(self, *input_shapes),)
-        gamma = Variable("gamma", f"{self.name}/gamma", shape, self.gamma_initializer)
-        beta = Variable("beta", f"{self.name}/beta", shape, self.beta_initializer)
+        gamma = self.new_weight("gamma", shape, self.gamma_initializer)
+        beta = self.new_weight("beta", shape, self.beta_initializer)
         return [gamma] * self.scale + [beta] * self.center
 
     def _factors(self, tape: Any) -> list[Any]:
@@ -73,8 +71,8 @@ class BatchNormalization(_Scaled):
     center, scale : bool
         Whether there is a beta, a gamma.
     beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer : str or Initializer
-    name, dtype, input_shape
-        As for every layer.
+    **options
+        As for every layer: name, dtype, input_shape, trainable.
 
     Raises
     ------
@@ -103,11 +101,9 @@ class BatchNormalization(_Scaled):
         gamma_initializer: str | Initializer = "ones",
         moving_mean_initializer: str | Initializer = "zeros",
         moving_variance_initializer: str | Initializer = "ones",
-        name: str | None = None,
-        dtype: object = None,
-        input_shape: object = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, name, dtype, input_shape)
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **options)
         self.momentum = check_number("momentum", momentum, 0, 1)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
@@ -117,8 +113,7 @@ class BatchNormalization(_Scaled):
         shape = (one_axis(self, *input_shapes),)
         moving = {"moving_mean": self.moving_mean_initializer, "moving_variance": self.moving_variance_initializer}
         return super().variables(*input_shapes) + [
-            Variable(name, f"{self.name}/{name}", shape, initializer, learned=False)
-            for name, initializer in moving.items()
+            self.new_weight(name, shape, initializer, learned=False) for name, initializer in moving.items()
         ]
 
     def record(self, tape: Any, *inputs: Any) -> Any:
@@ -149,8 +144,8 @@ class LayerNormalization(_Scaled):
     center, scale : bool
         Whether there is a beta, a gamma.
     beta_initializer, gamma_initializer : str or Initializer
-    name, dtype, input_shape
-        As for every layer.
+    **options
+        As for every layer: name, dtype, input_shape, trainable.
 
     Raises
     ------
@@ -172,11 +167,9 @@ class LayerNormalization(_Scaled):
         scale: bool = True,
         beta_initializer: str | Initializer = "zeros",
         gamma_initializer: str | Initializer = "ones",
-        name: str | None = None,
-        dtype: object = None,
-        input_shape: object = None,
+        **options: Unpack[Options],
     ) -> None:
-        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, name, dtype, input_shape)
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **options)
 
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the normalisation."""
@@ -191,8 +184,8 @@ class RMSNormalization(Layer):
     ----------
     epsilon : float
         Above 0.
-    name, dtype, input_shape
-        As for every layer.
+    **options
+        As for every layer: name, dtype, input_shape, trainable.
 
     Raises
     ------
@@ -207,10 +200,8 @@ class RMSNormalization(Layer):
     array([[0.2, 1.4]], dtype=float32)
     """
 
-    def __init__(
-        self, epsilon: float = 1e-6, name: str | None = None, dtype: object = None, input_shape: object = None
-    ) -> None:
-        super().__init__(name, dtype, input_shape)
+    def __init__(self, epsilon: float = 1e-6, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         self.epsilon = check_number("epsilon", epsilon, 0, ends="(]")
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
@@ -220,7 +211,7 @@ class RMSNormalization(Layer):
     def variables(self, *input_shapes: Any) -> list[Variable]:
         """The scale."""
         shape = (one_axis(self, *input_shapes),)
-        return [Variable("scale", f"{self.name}/scale", shape, initializers.get("ones"))]
+        return [self.new_weight("scale", shape, "ones")]
 
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the normalisation."""

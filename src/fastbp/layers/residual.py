@@ -1,11 +1,11 @@
 """Floor 2. Residual: layers, and what came into them added to what comes out."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
-from fastbp.layers.base import Layer
+from fastbp.layers.base import Layer, Options
 from fastbp.layers.dense import Dense
 from fastbp.layers.variable import Variable
 from fastbp.registry import encode
@@ -20,8 +20,8 @@ class Residual(Layer):
     ----------
     layers : sequence of Layer
         f.
-    name, dtype, input_shape
-        As for every layer.
+    **options
+        As for every layer: name, dtype, input_shape, trainable.
 
     Raises
     ------
@@ -38,14 +38,12 @@ class Residual(Layer):
     1072
     """
 
-    def __init__(
-        self, layers: Sequence[Layer], name: str | None = None, dtype: object = None, input_shape: object = None
-    ) -> None:
-        super().__init__(name, dtype, input_shape)
+    def __init__(self, layers: Sequence[Layer], **options: Unpack[Options]) -> None:
+        super().__init__(**options)
         self.layers = list(layers)
         for layer in self.layers:
-            if not isinstance(layer, Layer) or layer.merges:
-                raise TypeError(f"expected layers of one input in {self!r}, got {layer!r}")
+            if not isinstance(layer, Layer) or layer.merges or layer.index_limit is not None:
+                raise TypeError(f"expected layers of one input, of numbers to add to, in {self!r}, got {layer!r}")
         if not self.layers:
             raise ValueError(f"expected at least one layer in {self!r}, got none")
         self._projection: Dense | None = None

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from fastbp._core import _memory
+from fastbp.constraints import Constraint
 from fastbp.initializers import Initializer
+from fastbp.regularizers import Regularizer
 
 LINE = 64  # bytes: every variable starts a cache line
 
@@ -39,6 +41,10 @@ class Variable:
         Where the value lies.
     trainable : bool
         Whether training changes it by its gradient.
+    regularizer : Regularizer or None
+        The penalty for its size.
+    constraint : Constraint or None
+        What is done to it after each update.
     """
 
     name: str
@@ -50,6 +56,8 @@ class Variable:
     value: np.ndarray | None = None
     storage: Storage | None = None
     trainable: bool = True
+    regularizer: Regularizer | None = None
+    constraint: Constraint | None = None
 
     @property
     def size(self) -> int:

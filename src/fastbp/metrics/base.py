@@ -101,6 +101,8 @@ class MeanLoss(Metric):
     def resolve(self, outputs: int, loss: Loss) -> Metric:
         """With the kind of loss that fits outputs and targets."""
         fitting = self.loss.resolve(outputs, loss.labels)
+        if not fitting.kernel:
+            raise TypeError(f"expected a metric as a function f(y_true, y_pred), got the loss {self.name} in NumPy")
         found = self if fitting is self.loss else MeanLoss(fitting, self.name)
         return Metric.resolve(found, outputs, loss)
 
