@@ -57,7 +57,6 @@ FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z
     group value = OP(group_of)(0), weight = OP(group_of)(0);
     if (one_hot) {
         value.v[0][0] = log_sum[0] - (chosen - largest);
-        weight.v[0][0] = 1;
     } else {
         EACH_GROUP(j, cols) {
             const group x = OP(group_load)(z + j, cols - j, 0), y = OP(target)(t, j, cols, cols);
@@ -69,20 +68,18 @@ FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z
             }
         }
     }
-    if (gradient) {
+    if (gradient && one_hot) {
+        const real share = 1 / sum, e = gradient[t.label];
+        OP(scale_row)(cols, share * scale, gradient);
+        gradient[t.label] = (e * share - 1) * scale;
+    } else if (gradient) {
         const vreal p = vset(OP(group_sum)(weight) / sum), s = vset(scale);
-        const real e_label = one_hot ? gradient[t.label] : 0;
         EACH_GROUP(j, cols) {
             group e = OP(group_load)(gradient + j, cols - j, 0);
-            if (one_hot) {
-                EACH_PART e.v[g] = e.v[g] * p * s;
-            } else {
-                const group y = OP(target)(t, j, cols, cols);
-                EACH_PART e.v[g] = (e.v[g] * p - y.v[g]) * s;
-            }
+            const group y = OP(target)(t, j, cols, cols);
+            EACH_PART e.v[g] = (e.v[g] * p - y.v[g]) * s;
             OP(group_store)(gradient + j, e, cols - j);
         }
-        if (one_hot) gradient[t.label] = (e_label * p[0] - 1) * scale;
     }
     return OP(group_sum)(value);
 }

@@ -17,7 +17,7 @@
 #define EACH_PIECE(j, n, cols) \
     for (fbp_size j = 0, n = smaller(LANES, cols); j < (cols); j += LANES, n = smaller(LANES, (cols) - j))
 #define NORM_GROUPS 16  // groups whose moments are made together
-#define NORM_CHAINS 4  // groups of a row that are added up side by side
+#define NORM_CHAINS 4   // groups of a row that are added up side by side
 #endif
 
 FBP_INLINE vreal OP(part_or)(const real *p, fbp_size j, fbp_size n, real otherwise) {
@@ -92,8 +92,7 @@ static void OP(batch_sums)(const fbp_norm *args) {
         fbp_size j = 0;
         for (; height == NORM_ROWS && j + LANES <= a.channels; j += LANES)
             OP(add_moments)(&a, i, NORM_ROWS, j, LANES, merger);
-        for (; j < a.channels; j += LANES)
-            OP(add_moments)(&a, i, height, j, smaller(LANES, a.channels - j), merger);
+        for (; j < a.channels; j += LANES) OP(add_moments)(&a, i, height, j, smaller(LANES, a.channels - j), merger);
     }
 }
 
@@ -279,14 +278,15 @@ FBP_INLINE real OP(sum_of)(OP(sum_rule) *f, fbp_size n, const real *x, real orig
 
 // Moments of `count` groups of n neighbours. Without `centered` mean and rest are 0, and rstd is of the squares. All sums
 // of one kind come before all of the next, so that groups do not wait for one another's.
-FBP_INLINE void OP(moments)(fbp_size count, fbp_size n, const real *x, int centered, real epsilon, real *mean, real *rest,
-                            real *rstd) {
+FBP_INLINE void OP(moments)(fbp_size count, fbp_size n, const real *x, int centered, real epsilon, real *mean,
+                            real *rest, real *rstd) {
     const real share = (real)1 / (real)n;
     for (fbp_size k = 0; k < count; k++) {
-        const real *group = x + k * n, from = group[0] - group[0] == 0 ? group[0] : 0;
+        const real *x_k = x + k * n, from = x_k[0] - x_k[0] == 0 ? x_k[0] : 0;
         vreal sum = {0};
         rest[k] = 0;
-        if (centered) rest[k] = OP(two_sum)(vset(from), vset(OP(sum_of)(OP(add_plain), n, group, from) * share), &sum)[0];
+        if (centered)
+            rest[k] = OP(two_sum)(vset(from), vset(OP(sum_of)(OP(add_plain), n, x_k, from) * share), &sum)[0];
         mean[k] = sum[0];
     }
     for (fbp_size k = 0; k < count; k++) rstd[k] = OP(sum_of)(OP(add_square), n, x + k * n, mean[k]);
@@ -340,7 +340,8 @@ static void OP(group_norm)(const fbp_norm *args) {
     for (fbp_size i = 0; i < a.rows; i++)
         for (fbp_size first = 0; first < a.groups; first += most) {
             const fbp_size count = smaller(most, a.groups - first);
-            OP(moments)(count, n, (const real *)a.x + i * a.x_stride + first * n, a.centered, (real)a.epsilon, mean, rest, rstd);
+            OP(moments)(count, n, (const real *)a.x + i * a.x_stride + first * n, a.centered, (real)a.epsilon, mean,
+                        rest, rstd);
             for (fbp_size g = 0; g < count; g++) {
                 const fbp_size k = first + g;
                 const real *x = (const real *)a.x + i * a.x_stride + k * n;
@@ -356,7 +357,8 @@ static void OP(group_norm)(const fbp_norm *args) {
 }
 
 // Sums over n neighbours of x - mean, of dy gamma, and of their product.
-FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, real mean, OP(factors) gamma, real *sums) {
+FBP_INLINE void OP(gradient_run_sums)(fbp_size n, const real *x, const real *dy, real mean, OP(factors) gamma,
+                                      real *sums) {
     group rest = OP(group_of)(0), sum = rest, dot = rest;
     for (fbp_size j = 0; j < n; j += GROUP_LANES) {
         const group v = OP(group_load)(x + j, n - j, mean), d = OP(group_load)(dy + j, n - j, 0);
@@ -381,16 +383,18 @@ typedef struct {
 } OP(group_factors);
 
 // The factors of a group of n elements, from its sums of x - mean, of dy gamma and of their product.
-FBP_INLINE OP(group_factors) OP(group_factors_of)(const fbp_norm *a, fbp_size at, fbp_size n, real mean, const real *sums) {
+FBP_INLINE OP(group_factors)
+    OP(group_factors_of)(const fbp_norm *a, fbp_size at, fbp_size n, real mean, const real *sums) {
     const real share = (real)1 / (real)n, rstd = ((const real *)a->rstd)[at], rest = a->centered ? sums[0] * share : 0;
     const real dot = (sums[2] - rest * sums[1]) * rstd, slope = -rstd * (rstd * (dot * share));
-    return (OP(group_factors)){mean, rstd, -rest * rstd, slope, a->centered ? -rstd * (sums[1] * share) - slope * rest : 0};
+    return (OP(group_factors)){mean, rstd, -rest * rstd, slope,
+                               a->centered ? -rstd * (sums[1] * share) - slope * rest : 0};
 }
 
 // dx of `rows` rows of lanes [j, j + n) of a group, and, if they are wanted, their parts of dgamma and dbeta.
-FBP_INLINE void OP(gradient_piece)(fbp_size rows, fbp_size j, fbp_size n, const real *x, fbp_size x_stride, const real *dy,
-                                   fbp_size dy_stride, real *dx, fbp_size dx_stride, const OP(group_factors) *f,
-                                   OP(factors) gamma, real *dgamma, real *dbeta) {
+FBP_INLINE void OP(gradient_piece)(fbp_size rows, fbp_size j, fbp_size n, const real *x, fbp_size x_stride,
+                                   const real *dy, fbp_size dy_stride, real *dx, fbp_size dx_stride,
+                                   const OP(group_factors) *f, OP(factors) gamma, real *dgamma, real *dbeta) {
     const vreal scale = OP(factor)(gamma, j, n);
     vreal by_gamma = {0}, by_beta = {0}, result[GRADIENT_ROWS] = {{0}};
 #pragma GCC unroll 4
@@ -415,11 +419,11 @@ FBP_INLINE void OP(gradient_run)(const fbp_norm *a, fbp_size rows, fbp_size n, c
         real *out = a->streams ? pieces[0] : dx + at;
         fbp_size j = at;
         for (; rows == GRADIENT_ROWS && j + LANES <= end; j += LANES)
-            OP(gradient_piece)(GRADIENT_ROWS, j, LANES, x, a->x_stride, dy, a->dy_stride, out + j - at, stride, f, gamma,
-                               dgamma, dbeta);
-        for (; j < end; j += LANES)
-            OP(gradient_piece)(rows, j, smaller(LANES, end - j), x, a->x_stride, dy, a->dy_stride, out + j - at, stride, f,
+            OP(gradient_piece)(GRADIENT_ROWS, j, LANES, x, a->x_stride, dy, a->dy_stride, out + j - at, stride, f,
                                gamma, dgamma, dbeta);
+        for (; j < end; j += LANES)
+            OP(gradient_piece)(rows, j, smaller(LANES, end - j), x, a->x_stride, dy, a->dy_stride, out + j - at, stride,
+                               f, gamma, dgamma, dbeta);
         for (fbp_size r = 0; a->streams && r < rows; r++) OP(stream)(end - at, pieces[r], dx + r * a->y_stride + at);
     }
 }
@@ -433,15 +437,18 @@ FBP_INLINE void OP(group_gradient)(const fbp_norm *a, fbp_size i, fbp_size rows,
     OP(group_factors) f[GRADIENT_ROWS];
     for (fbp_size r = 0; r < rows; r++) {
         const fbp_size at = (i + r) * a->groups + k;
-        const real mean = a->centered ? ((const real *)a->mean)[at] : 0, *x_r = x + r * a->x_stride, *dy_r = dy + r * a->dy_stride;
+        const real mean = a->centered ? ((const real *)a->mean)[at] : 0, *x_r = x + r * a->x_stride,
+                   *dy_r = dy + r * a->dy_stride;
         real sums[3] = {0}, apart[3];
         for (fbp_size c = first, j = 0; j < n; c++, j += run)
-            OP(gradient_run_sums)(run, x_r + j, dy_r + j, mean, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies), sums);
+            OP(gradient_run_sums)(run, x_r + j, dy_r + j, mean, OP(factors_of)(a->gamma, c, a->span > 1, 1, copies),
+                                  sums);
         f[r] = OP(group_factors_of)(a, at, n, mean, sums);
         // a channel of several elements has one dgamma and one dbeta
         for (fbp_size c = 0; a->span > 1 && dgamma && c < a->channels; c++) {
             apart[0] = apart[1] = apart[2] = 0;
-            OP(gradient_run_sums)(run, x_r + c * run, dy_r + c * run, mean, OP(factors_of)(NULL, 0, 1, 1, copies), apart);
+            OP(gradient_run_sums)(run, x_r + c * run, dy_r + c * run, mean, OP(factors_of)(NULL, 0, 1, 1, copies),
+                                  apart);
             dgamma[c] += apart[2] * f[r].rstd + apart[1] * f[r].shift;
             if (dbeta) dbeta[c] += apart[1];
         }

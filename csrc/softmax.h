@@ -8,25 +8,41 @@
 
 FBP_INLINE real OP(log_of)(real x) { return vlog(vset(x))[0]; }
 
+// Lanes [j, j + GROUP_LANES) of y = exp(z - shift), where y is given, and of *sum. There are n; behind them is -inf.
+FBP_INLINE void OP(exp_group)(fbp_size n, const real *z, vreal shift, real *y, group *sum) {
+    group x = OP(group_load)(z, n, (real)-INFINITY);
+    EACH_PART x.v[g] = vexp(x.v[g] - shift);
+    if (n < GROUP_LANES) {  // -inf - -inf is NaN in lanes that are not there
+        EACH_PART x.v[g] = vselect(OP(lanes_before)(n - g * LANES), x.v[g], vset(0));
+    }
+    EACH_PART sum->v[g] += x.v[g];
+    if (y) OP(group_store)(y, x, n);
+}
+
 // y = exp(z - max z) where y is given; *largest = max z; returns the sum of the exponentials.
 FBP_INLINE real OP(exp_row)(fbp_size cols, const real *z, real *y, real *largest) {
+    const fbp_size whole = cols / GROUP_LANES * GROUP_LANES;
     group top = OP(group_of)((real)-INFINITY), sum = OP(group_of)(0);
-    EACH_GROUP(j, cols) {
-        const group x = OP(group_load)(z + j, cols - j, (real)-INFINITY);
+    EACH_GROUP(j, whole) EACH_PART top.v[g] = vmax(vload(z + j + g * LANES), top.v[g]);
+    if (whole < cols) {
+        const group x = OP(group_load)(z + whole, cols - whole, (real)-INFINITY);
         EACH_PART top.v[g] = vmax(x.v[g], top.v[g]);
     }
     *largest = OP(group_max)(top);
     const vreal shift = vset(*largest);
-    EACH_GROUP(j, cols) {
-        group x = OP(group_load)(z + j, cols - j, (real)-INFINITY);
-        EACH_PART x.v[g] = vexp(x.v[g] - shift);
-        if (cols - j < GROUP_LANES) {  // -inf - -inf is NaN in lanes that are not there
-            EACH_PART x.v[g] = vselect(OP(lanes_before)(cols - j - g * LANES), x.v[g], vset(0));
-        }
-        EACH_PART sum.v[g] += x.v[g];
-        if (y) OP(group_store)(y + j, x, cols - j);
-    }
+    if (y)
+        EACH_GROUP(j, whole) OP(exp_group)(GROUP_LANES, z + j, shift, y + j, &sum);
+    else
+        EACH_GROUP(j, whole) OP(exp_group)(GROUP_LANES, z + j, shift, NULL, &sum);
+    if (whole < cols) OP(exp_group)(cols - whole, z + whole, shift, y ? y + whole : NULL, &sum);
     return OP(group_sum)(sum);
+}
+
+// y = factor y
+FBP_INLINE void OP(scale_row)(fbp_size cols, real factor, real *y) {
+    const fbp_size whole = cols / LANES * LANES;
+    for (fbp_size j = 0; j < whole; j += LANES) vstore(y + j, factor * vload(y + j));
+    if (whole < cols) vstore_upto(y + whole, factor * vload_upto(y + whole, cols - whole), cols - whole);
 }
 
 // out[i] = log(sum(exp(row i))), without overflow. A row whose largest is infinite is that, unless it holds a NaN.

@@ -80,9 +80,9 @@ static void OP(tally)(const fbp_tally *a) {
         };
         if (r.weight == 0) continue;
         switch (a->kind) {
-#define ROW(f)                \
-    case FBP_TALLY_##f:       \
-        OP(tally_##f)(a, r);  \
+#define ROW(f)               \
+    case FBP_TALLY_##f:      \
+        OP(tally_##f)(a, r); \
         break;
             FBP_TALLIES(ROW)
 #undef ROW

@@ -18,7 +18,13 @@ from trainers.worker import hire
 from trainers.workload import WORKLOADS, Workload
 
 CLASSES = Workload((4, 16, 3), "tanh", "softmax", batch=40, rows=40)
-CASES = {"tiny": WORKLOADS["tiny"], "small": replace(WORKLOADS["small"], batch=60, rows=60), "classes": CLASSES}
+NORMALIZED = replace(CLASSES, batch_norm=True)
+CASES = {
+    "normalized": NORMALIZED,
+    "tiny": WORKLOADS["tiny"],
+    "small": replace(WORKLOADS["small"], batch=60, rows=60),
+    "classes": CLASSES,
+}
 PEERS = [name for name in trainers.PEERS if not trainers.missing(name)]
 
 
@@ -40,12 +46,15 @@ def started(name, workload):
 @pytest.mark.parametrize("workload", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("name", [name for name in PEERS if name not in ("fastbp", "sklearn")])
 def test_a_peer_and_fastbp_come_to_the_same_predictions(name, workload):
+    if name == "numpy" and workload.batch_norm:
+        pytest.skip("it says that it cannot")
     predictions = []
     for side in ("fastbp", name):
         worker = started(side, workload)
         worker.steps(50)
         predictions.append(worker.ask("predict", data_of(workload)[0]))
-    np.testing.assert_allclose(*predictions, rtol=0, atol=2e-4)
+    # a bias before batch normalisation has no gradient but rounding, which Adam blows up and moving means follow
+    np.testing.assert_allclose(*predictions, rtol=0, atol=2e-3 if workload.batch_norm else 2e-4)
 
 
 @pytest.mark.parametrize("name", PEERS)
@@ -55,6 +64,14 @@ def test_epochs_of_batches_teach_every_peer(name):
     for _ in range(10):
         worker.epoch(order)
     assert worker.score() > 0.9
+
+
+@pytest.mark.parametrize("name", [name for name in PEERS if name not in ("numpy", "sklearn")])
+def test_epochs_with_dropout_and_batch_normalization_teach_every_peer_that_has_them(name):
+    worker = started(name, replace(NORMALIZED, dropout=0.2, batch=8, rows=400, learning_rate=0.02))
+    for _ in range(10):
+        worker.epoch(np.arange(397))
+    assert worker.score() > 0.8
 
 
 def test_a_step_counts_three_products_a_layer_but_two_for_the_first():

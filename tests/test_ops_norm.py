@@ -291,6 +291,7 @@ def test_the_mask_is_the_same_on_every_isa():
 
 NORMS = """
 import hashlib, numpy as np, fastbp as fb
+from fastbp._core import _program, _rows
 rng, bits = np.random.default_rng(1), hashlib.sha256()
 for dtype in ("f4", "f8"):
     x, dy = (rng.normal(size=(61, 1032)).astype(dtype) * 100 for _ in range(2))
@@ -307,7 +308,9 @@ for dtype in ("f4", "f8"):
     for result in (y, *fb.ops.group_norm_backward(images, images, channels, mean, rstd)):
         bits.update(result.tobytes())
     y, _, rstd = fb.ops.rms_norm(x, gamma)
-    for result in (y, *fb.ops.rms_norm_backward(dy, x, gamma, rstd), fb.ops.alpha_dropout(x, 0.5, 1)):
+    noisy = np.empty_like(x)
+    _program.Program([(61, 1, [_rows.Noise(x, noisy, 0.5, 1)])], 61).run(0, 61)
+    for result in (y, *fb.ops.rms_norm_backward(dy, x, gamma, rstd), fb.ops.alpha_dropout(x, 0.5, 1), noisy):
         bits.update(result.tobytes())
 print(bits.hexdigest())
 """

@@ -92,6 +92,89 @@ def test_a_training_can_be_stopped_many_times(tmp_path):
     assert same_bits(last, whole)
 
 
+@pytest.mark.parametrize("after", [1, 5, 9, 20])
+def test_callbacks_of_batches_go_on_with_the_numbers_they_had(after, tmp_path):
+    whole = make()
+    history = whole.fit(X, Y, **OPTIONS).history
+    heard = []
+
+    def hear(batch, logs):
+        heard.append((model.progress.epoch, batch))
+        if len(heard) == after:
+            raise KeyboardInterrupt
+
+    keep = fb.callbacks.ModelCheckpoint(tmp_path / "m", save_freq=1)
+    listen = fb.callbacks.LambdaCallback(on_train_batch_end=hear)
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=[keep, listen])
+    model = fb.load(tmp_path / "m")
+    rest = model.fit(X, Y, **OPTIONS, resume=True, callbacks=listen)
+    assert heard == [divmod(number, STEPS) for number in range(4 * STEPS)]
+    assert same_bits(model, whole)
+    assert rest.history["val_loss"] == history["val_loss"][-len(rest.epoch) :]
+    assert rest.history["loss"] == history["loss"][-len(rest.epoch) :]
+
+
+def test_a_training_that_a_callback_stopped_within_an_epoch_goes_on():
+    whole, options = make(), {"epochs": 2, "batch_size": 8, "verbose": 0}
+    whole.fit(X, Y, **options)
+    model = make()
+
+    def stop(batch, logs):
+        model.stop_training = batch == 3
+
+    model.fit(X, Y, **options, callbacks=fb.callbacks.LambdaCallback(on_train_batch_end=stop))
+    assert (model.progress.epoch, model.progress.step) == (0, 4)
+    assert model.fit(X, Y, **options, resume=True).epoch == [0, 1]
+    assert same_bits(model, whole)
+
+
+class Batches:
+    """Batches that can be read again, as those of a data loader."""
+
+    def __iter__(self):
+        for k in range(5):
+            yield X[10 * k : 10 * k + 10], Y[10 * k : 10 * k + 10]
+
+
+def chunks():
+    for rows in (slice(0, 7), slice(7, 30), slice(30, 61)):
+        yield X[rows], Y[rows]
+
+
+STREAMS = {
+    "batches": (Batches, {}),
+    "stream": (lambda: fb.streams.Stream(chunks, buffer=25), {"batch_size": 4}),
+    "stream in order": (lambda: fb.streams.Stream(chunks, buffer=25), {"batch_size": 4, "shuffle": False}),
+}
+
+
+@pytest.mark.parametrize("step", [1, 4, 5])
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_stream_is_read_anew_and_what_was_done_is_left_out(kind, step, tmp_path):
+    data, options = STREAMS[kind]
+    whole = make()
+    history = whole.fit(data(), **options, epochs=3, verbose=0).history
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(data(), **options, epochs=3, verbose=0, callbacks=StopAt(1, step))
+    model.save(tmp_path / "m")
+    model = fb.load(tmp_path / "m")
+    assert (model.progress.epoch, model.progress.step) == (1, step)
+    rest = model.fit(data(), **options, epochs=3, verbose=0, resume=True)
+    assert same_bits(model, whole)
+    assert rest.history["loss"] == history["loss"][1:]
+
+
+def test_an_iterator_cannot_be_read_anew():
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(iter(Batches()), epochs=1, verbose=0, callbacks=StopAt(0, 2))
+    with pytest.raises(ValueError, match="data that can be read anew to resume an epoch, got an iterator"):
+        model.fit(iter(Batches()), epochs=1, verbose=0, resume=True)
+
+
 def test_epochs_that_run_together_count(tmp_path):
     options = {"batch_size": 16, "verbose": 0}
     whole = make()
@@ -133,44 +216,29 @@ def test_an_epoch_under_way_cannot_go_on_with_something_else(change, words):
     with contextlib.suppress(KeyboardInterrupt):
         model.fit(X, Y, **OPTIONS, callbacks=[StopAt(1, 2)])
     before, place = model.get_weights(), (model.progress.epoch, model.progress.step)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         model.fit(X, Y, **{**OPTIONS, "resume": True, **change})
     assert all(map(np.array_equal, before, model.get_weights()))
     assert (model.progress.epoch, model.progress.step) == place
 
 
 SCRIPT = """
-import json, os, sys, time
+import json, os, sys
 import numpy as np, fastbp as fb
-from fastbp import trainer
-
-trainer.CHUNK_SECONDS = 0  # a step at a time
-kept = "kept.safetensors"
-
-
-class SaveEvery(fb.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_chunk(self, steps, logs):
-        if steps % 3 == 0:
-            self.model.save(kept)
-
-    def on_epoch_end(self, epoch, logs):
-        print(json.dumps([epoch, logs]), flush=True)
-
 
 fb.utils.set_random_seed(3)
 rng = np.random.default_rng(0)
 x = rng.integers(0, 256, (200, 12)).astype(np.uint8)
 y = rng.integers(0, 4, 200)
-if os.path.exists(kept):
-    model = fb.load(kept)
+if os.path.exists("kept.safetensors"):
+    model = fb.load("kept.safetensors")
 else:
     model = fb.Sequential([fb.Input((12,), scale=1 / 255), fb.Dense(16, "tanh"), fb.Dense(4, "softmax")])
     model.compile(fb.optimizers.Nadam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+keep = fb.callbacks.ModelCheckpoint("kept.safetensors", save_freq=3)
+tell = fb.callbacks.LambdaCallback(on_epoch_end=lambda *of_epoch: print(json.dumps(of_epoch), flush=True))
 print("ready", flush=True)
-model.fit(x, y, epochs=int(sys.argv[1]), batch_size=10, verbose=0, resume=True, callbacks=[SaveEvery()])
+model.fit(x, y, epochs=int(sys.argv[1]), batch_size=10, verbose=0, resume=True, callbacks=[keep, tell])
 model.save("done.safetensors")
 """
 EPOCHS, KILLS = 60, 20

@@ -205,7 +205,7 @@ class KLDivergence(Loss):
     """Σ target log(target / prediction), both distributions over the outputs, clipped to [1e-7, 1]."""
 
     name = kernel = "kl_divergence"
-    limits = (0.0, 1.0)
+    limits = (0.0, math.inf)
 
 
 class _Crossentropy(Loss):
@@ -245,6 +245,7 @@ class CategoricalCrossentropy(_Crossentropy):
     """
 
     name = kernel = "categorical_crossentropy"
+    limits = (0.0, math.inf)
     one_class = True
 
 

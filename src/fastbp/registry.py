@@ -140,15 +140,17 @@ def public_class(name: str) -> Any:
     return found if hasattr(found, "get_config") and found is not Configured else None
 
 
-def find_class(name: object) -> Any:
-    """The class that data call by this name.
+def find(name: object, called: bool) -> Any:
+    """The class that data call by this name, or, if it is not to be called, the user's own class or function.
 
     Raises
     ------
     ValueError
         If there is none, or it is not registered.
     """
-    found = (isinstance(name, str) and public_class(name)) or own(name)
+    found = own(name)
+    if called:
+        found = (isinstance(name, str) and public_class(name)) or (found if isinstance(found, type) else None)
     if not found:
         raise ValueError(
             f"unknown class {name!r}: if it is yours, register it, fastbp.utils.register({name!r})(cls), "
@@ -197,10 +199,10 @@ def decode(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     if data.keys() == {"function"}:
-        return find_class(data["function"])
+        return find(data["function"], called=False)
     if data.keys() != {"class", "config"}:
         return {key: decode(each) for key, each in data.items()}
-    return make(find_class(data["class"]), data["config"])
+    return make(find(data["class"], called=True), data["config"])
 
 
 def make(cls: Any, config: Any) -> Any:

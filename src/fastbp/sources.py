@@ -39,11 +39,14 @@ class Source:
         Rows of an epoch, where that is known.
     shuffle : bool
         Whether they come in a random order.
+    restarts : bool
+        Whether an epoch can be read again from its beginning.
     """
 
     batch: int | None
     size: int | None = None
     shuffle: bool
+    restarts = True
 
     @property
     def steps(self) -> int | None:
@@ -104,6 +107,7 @@ class Flow(Source):
     ) -> None:
         self.pieces, self.shuffle, self.limit, self.class_weight = pieces, shuffle, steps, class_weight
         self.batch = batch if isinstance(pieces, Stream) else None
+        self.restarts = not isinstance(pieces, Iterator)
 
     @property
     def steps(self) -> int | None:

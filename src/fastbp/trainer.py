@@ -84,6 +84,8 @@ class Progress:
         if self.step and given != before:
             expected, got = (", ".join(f"{key} {value}" for key, value in each.items()) for each in (before, given))
             raise ValueError(f"expected {expected}, as in the epoch to be resumed, got {got}")
+        if self.step and not source.restarts:
+            raise ValueError("expected data that can be read anew to resume an epoch, got an iterator: see Stream")
 
     def begin(self, model: Any, source: Source) -> None:
         """Note how the next epoch begins; of one under way the random state is put back, so that it begins again."""
@@ -210,10 +212,12 @@ class Training:
 
     def step(self, program: Any, first: int, end: int) -> None:
         """Train on these rows of what is bound, and count the steps, also when Ctrl-C came meanwhile."""
+        optimizer = self.model.optimizer
+        before = optimizer.batches
         try:
-            update(self.model.optimizer, program, first, end)
+            update(optimizer, program, first, end)
         finally:
-            self.progress.step += -(-(end - first) // program.batch)
+            self.progress.step += optimizer.batches - before
 
     def _validate(self) -> Logs:
         assert self.validation is not None

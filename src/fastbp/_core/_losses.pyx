@@ -144,11 +144,6 @@ cdef class Loss(_Comparison):
         self.p.loss.variance_gradient_stride = self.p.variance_gradient.rs
 
 
-def total(cnp.ndarray values not None):
-    """Sum of a contiguous vector, in double, always in the same order."""
-    return kernels_of(type_code(values)).sum(cnp.PyArray_SIZE(values), cnp.PyArray_DATA(values))
-
-
 cdef class Metric(_Comparison):
     """value[i] = 1 where row i is right, else 0 (binary: the share of right columns), times weight (batch,)."""
 
@@ -185,6 +180,11 @@ cdef class Tally(_Comparison):
         self.sums = sums
         self.p.tally.sums = <double*> cnp.PyArray_DATA(sums)
         self.p.sums_stride = cnp.PyArray_STRIDE(sums, 0) // sizeof(double)
+
+
+def total(cnp.ndarray values not None):
+    """Sum of a contiguous vector, in double, always in the same order."""
+    return kernels_of(type_code(values)).sum(cnp.PyArray_SIZE(values), cnp.PyArray_DATA(values))
 
 
 cdef struct Total:                # total += sum of values

@@ -296,7 +296,7 @@ cdef class Program:
         if rows <= 0:
             return
         if rates is not None:
-            of_steps = rates.reshape(len(rates), -1)
+            of_steps = rates if rates.ndim == 2 else rates[:, None]
         memset(&run, 0, sizeof(Run))
         run.error = &error
         run.threads = min(team_size(), self.threads)

@@ -37,14 +37,7 @@ class Dropout(_RowMap):
 
 class Noise(_RowMap):
     def __init__(
-        self,
-        x: Array,
-        y: Array,
-        stddev: float,
-        seed: int,
-        offset: int = 0,
-        multiplies: bool = False,
-        by_rows: bool = True,
+        self, x: Array, y: Array, stddev: float, seed: int, offset: int = 0, multiplies: bool = False
     ) -> None: ...
 
 class RandomBits(Op):

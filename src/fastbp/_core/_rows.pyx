@@ -246,12 +246,9 @@ cdef class Noise(_RowMap):
     It depends on seed, offset, step and element as in Dropout.
     """
 
-    def __init__(self, cnp.ndarray x, cnp.ndarray y, double stddev, seed, offset=0, bint multiplies=False,
-                 bint by_rows=True):
+    def __init__(self, cnp.ndarray x, cnp.ndarray y, double stddev, seed, offset=0, bint multiplies=False):
         self.set(x, None, y)
         self.fn = noise
-        if not by_rows:
-            self.set_parts(x, None, y)
         self.p.noise.from_ = random_place(offset, seed)
         self.p.noise.row_length = self.p.x.cols
         self.p.noise.stddev, self.p.noise.multiplies = stddev, multiplies

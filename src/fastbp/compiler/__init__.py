@@ -382,9 +382,10 @@ class Executable:
         if not 0 <= first <= first + rows <= self._rows:
             raise ValueError(f"expected rows from 0 to {self._rows} of what was bound, got {first} to {first + rows}")
         steps = laps * -(-rows // self.batch)
-        most = min(len(self.totals), len(self.totals) if self._orders is None else self._orders)
-        if not 1 <= laps <= most:
-            raise ValueError(f"expected from 1 to {most} laps, as there are totals and orders for, got {laps}")
+        if laps != 1:
+            most = min(len(self.totals), len(self.totals) if self._orders is None else self._orders)
+            if not 1 <= laps <= most:
+                raise ValueError(f"expected from 1 to {most} laps, as there are totals and orders for, got {laps}")
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:

@@ -106,14 +106,12 @@ def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
 def _(tape: Tape, op: Op, dy: Tensor, wanted: Question) -> dict[Tensor, Tensor]:
     x, gamma, beta = op.inputs
     assert x is not None
-    slope = Tensor(f"d{op.outputs[0].name} ∘ x̂", x.shape)
-    learned = gamma is not None and wanted(gamma)
-    dx = tape.emit("row_norm_gradient", (dy, x, gamma, *op.outputs[1:]), like(x), *([slope] if learned else []))
+    learned = [p for p in (gamma, beta) if p is not None and wanted(p)]
+    parts = {p: Tensor(f"d{p.name} by rows", x.shape) if p is gamma else dy for p in learned}
+    slope = [parts[gamma]] if gamma in learned else []
+    dx = tape.emit("row_norm_gradient", (dy, x, gamma, *op.outputs[1:]), like(x), *slope)
     gradients = {x: dx} if wanted(x) else {}
-    for parameter, sums in ((gamma, slope), (beta, dy)):
-        if parameter is not None and wanted(parameter):
-            gradients[parameter] = tape.emit("bias_gradient", (sums,), like(parameter))
-    return gradients
+    return gradients | {p: tape.emit("bias_gradient", (parts[p],), like(p)) for p in learned}
 
 
 @adjoint("add")

@@ -75,7 +75,7 @@ def describe(
 def _sharing(phase: Phase) -> str:
     if phase.by_rows:
         return "rows of the batch"
-    return "columns" if all(op.attrs.get("by_columns") for op in phase.ops) else "parts of what they make"
+    return "columns of the batch" if all(op.attrs.get("by_columns") for op in phase.ops) else "parts of what they make"
 
 
 def formula(op: Op) -> str:
