@@ -242,7 +242,7 @@ def test_a_model_that_cannot_be_saved_ends_training(tmp_path):
         (ValueError, {"filepath": "{epoch"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{}"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{epoch.real}"}, "expected filepath with names in braces"),
-        (TypeError, {"save_freq": "batch"}, "save_freq as 'epoch' or as a whole number of at least 1, got 'batch'"),
+        (TypeError, {"save_freq": "batch"}, "save_freq as 'epoch' or as a whole number, got 'batch'"),
         (ValueError, {"save_freq": 0}, "got 0"),
         (TypeError, {"save_best_only": "yes"}, "expected save_best_only as True or False"),
     ],

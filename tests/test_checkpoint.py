@@ -267,6 +267,37 @@ def test_a_function_that_is_registered_is_passed_on_but_never_called(monkeypatch
     assert not called
 
 
+class Noam(fb.schedules.LearningRateSchedule):
+    def __init__(self, warmup):
+        self.warmup = warmup
+
+    def rates(self, steps):
+        return np.minimum((steps + 1) ** -0.5, (steps + 1) * self.warmup**-1.5)
+
+
+def rmse(targets, predictions):
+    return np.sqrt(np.mean((targets - predictions) ** 2))
+
+
+def test_schedules_and_functions_of_the_users_own_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(3)])
+    model.compile(fb.optimizers.SGD(Noam(7)), "mse", [rmse])
+    model.save(tmp_path / "m")
+    with pytest.raises(ValueError, match=r"'(Noam|rmse)'"):
+        fb.load(tmp_path / "m")
+    again = fb.load(tmp_path / "m", {"Noam": Noam, "rmse": rmse})
+    fb.utils.register("mine.Noam")(Noam)
+    fb.utils.register("mine.rmse")(rmse)
+    model.save(tmp_path / "m")
+    for each in (again, fb.load(tmp_path / "m"), copy.deepcopy(model)):
+        assert each.optimizer.schedule.warmup == 7
+        assert each.evaluate(X, Y, return_dict=True) == model.evaluate(X, Y, return_dict=True)
+    model.compile(fb.optimizers.SGD(lambda step: 0.1), "mse")
+    with pytest.raises(TypeError, match="LearningRateSchedule to be saved"):
+        model.save(tmp_path / "m")
+
+
 @pytest.mark.parametrize("name", ["", 3, "layers.Dense", "metrics.Mine"])
 def test_names_that_cannot_be_registered(name):
     with pytest.raises(ValueError, match="none of fastbp's own"):
@@ -509,7 +540,7 @@ HOSTILE = {
     "function": (at([*GRAPH, "layers", 0], {"function": "print"}), "unknown class 'print'"),
     "unknown option": (at([*LAYER, "evil"], 1), "expected options of Dense"),
     "options are a list": (at(LAYER, [3]), "expected the options of Dense by name"),
-    "no options": (at(LAYER, {}), "expected options of Dense, got"),
+    "no options": (at(LAYER, {}), "expected options of Dense:"),
     "units text": (at([*LAYER, "units"], "5"), "units as a whole number"),
     "units list": (at([*LAYER, "units"], [5]), "units as a whole number"),
     "units huge": (at([*LAYER, "units"], 10**12), "expected.*"),

@@ -153,7 +153,7 @@ def test_training_takes_subnormal_numbers_for_zero_and_nothing_else_does():
 
 def test_epochs_done_before_an_interrupt_are_in_the_history(monkeypatch):
     model = make()
-    update, calls = trainer.Updates.__call__, []
+    update, calls = trainer.update, []
 
     def interrupted(*args):
         update(*args)
@@ -161,7 +161,7 @@ def test_epochs_done_before_an_interrupt_are_in_the_history(monkeypatch):
         if len(calls) == 8:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer.Updates, "__call__", interrupted)
+    monkeypatch.setattr(trainer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y, batch_size=210, epochs=10**6, verbose=0)
     assert len(model.history.epoch) == len(model.history.history["loss"]) == model.optimizer.iterations

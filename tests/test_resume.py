@@ -77,6 +77,31 @@ def test_a_training_goes_on_where_it_was_stopped(place, shuffle, saved, tmp_path
     assert model.fit(X, Y, **OPTIONS, shuffle=shuffle, resume=True).epoch == []
 
 
+def everything():
+    """A model with all that has a state: noise, moving averages, a schedule, means of weights and of gradients."""
+    fb.utils.set_random_seed(5)
+    hidden = [fb.Dense(9), fb.layers.BatchNormalization(), fb.Activation("relu"), fb.layers.Dropout(0.3)]
+    model = fb.Sequential([fb.Input((6,)), *hidden, fb.layers.GaussianNoise(0.1), fb.Dense(2)])
+    rate = fb.schedules.CosineDecay(0.01, 20, warmup_target=0.02, warmup_steps=5)
+    options = {"use_ema": True, "ema_overwrite_frequency": 4, "gradient_accumulation_steps": 2, "global_clipnorm": 1.0}
+    model.compile(fb.optimizers.Adam(rate, **options), fb.losses.Huber(0.5), ["r2"])
+    return model
+
+
+@pytest.mark.parametrize("place", [(0, 1), (1, 3), (2, STEPS)])
+def test_noise_averages_and_schedules_go_on_too(place, tmp_path):
+    whole = everything()
+    history = whole.fit(X, Y, **OPTIONS).history
+    model = everything()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=StopAt(*place))
+    model.save(tmp_path / "m")
+    model = fb.load(tmp_path / "m")
+    rest = model.fit(X, Y, **OPTIONS, resume=True).history
+    assert same_bits(model, whole)
+    assert {name: values[-len(rest["loss"]) :] for name, values in history.items()} == rest
+
+
 def test_a_training_can_be_stopped_many_times(tmp_path):
     whole = make()
     whole.fit(X, Y, **OPTIONS)

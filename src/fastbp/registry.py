@@ -212,4 +212,4 @@ def make(cls: Any, config: Any) -> Any:
     try:
         return cls.from_config(config) if hasattr(cls, "from_config") else cls(**decode(config))
     except TypeError as error:
-        raise ValueError(f"expected options of {cls.__name__}, got {', '.join(map(repr, config))}: {error}") from error
+        raise ValueError(f"expected options of {cls.__name__}: {error}") from error

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.utils import check_count, check_flag, check_number, lookup
+from fastbp.registry import Configured, class_name
+from fastbp.utils import check_count, check_flag, check_number, resolve
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Configured):
     """Base of all schedules; a subclass defines `rates`, and its constructor's arguments are attributes.
 
     Examples
@@ -58,12 +59,8 @@ class LearningRateSchedule:
 
     def get_config(self) -> dict[str, Any]:
         """Name and arguments, plain data, as `get` takes them."""
-        return {"name": self.name, **{key: getattr(self, key) for key in inspect.signature(type(self)).parameters}}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
-        """The schedule that `get_config` describes."""
-        return cls(**{key: value for key, value in config.items() if key != "name"})
+        options = {key: getattr(self, key) for key in inspect.signature(type(self)).parameters}
+        return {"name": self.name or class_name(type(self)), **options}
 
     def __repr__(self) -> str:
         arguments = self.get_config()
@@ -482,10 +479,9 @@ def get(given: Any) -> LearningRateSchedule:
     >>> fb.schedules.get({"name": "step_decay", "initial_learning_rate": 0.1, "decay_steps": 10})
     StepDecay(initial_learning_rate=0.1, decay_steps=10, decay_rate=0.1)
     """
-    if isinstance(given, LearningRateSchedule):
-        return given
-    if isinstance(given, dict):
-        return lookup("schedule", SCHEDULES, str(given.get("name", ""))).from_config(given)
+    if isinstance(given, (LearningRateSchedule, dict)):
+        found: LearningRateSchedule = resolve("schedule", LearningRateSchedule, SCHEDULES, given)
+        return found
     if callable(given):
         return Function(given)
     return Constant(given)

@@ -7,7 +7,7 @@ from fastbp.optimizers.adam import Adam, AdamW, Nadam
 from fastbp.optimizers.adaptive import Adadelta, Adagrad, Lion, RMSprop
 from fastbp.optimizers.base import Optimizer
 from fastbp.optimizers.sgd import SGD
-from fastbp.utils import lookup, resolve
+from fastbp.utils import resolve
 
 __all__ = [
     "SGD",
@@ -37,8 +37,6 @@ def get(given: str | Optimizer | dict[str, Any]) -> Optimizer:
     >>> fb.optimizers.get("sgd")
     SGD(learning_rate=0.01, momentum=0.0, nesterov=False)
     """
-    if isinstance(given, dict):
-        return lookup("optimizer", OPTIMIZERS, str(given.get("name", ""))).from_config(given)
     found = resolve("optimizer", Optimizer, OPTIMIZERS, given)
     optimizer: Optimizer = found() if isinstance(found, type) else found
     return optimizer
