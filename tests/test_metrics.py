@@ -526,7 +526,7 @@ def test_a_loss_is_made_again_of_its_configuration(name):
         (lambda: metrics.AUC(curve="roc"), "curve as one of ROC, PR, got 'roc'"),
         (lambda: metrics.TopKCategoricalAccuracy(0), "k as a whole number of at least 1"),
         (lambda: metrics.get({"name": "x"}), "unknown metric 'None'"),
-        (lambda: metrics.get({"kind": "auc", "bins": 3}), "options of AUC, got 'kind', 'bins'"),
+        (lambda: metrics.get({"kind": "auc", "bins": 3}), "options of AUC: .*'bins'"),
         (lambda: losses.get({"name": "huber", "delta": -1}), "delta as a finite number"),
         (lambda: value(PROBABILITIES, LABELS, "crossentropy", metrics.AUC(class_id=4)), "class_id below 4"),
         (lambda: value(PROBABILITIES, LABELS, "crossentropy", "r2"), "got 'r2', which takes rows of numbers"),
