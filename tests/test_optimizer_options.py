@@ -371,7 +371,6 @@ def test_there_are_no_averages_before_an_update(optimizer):
         ({"clipvalue": float("nan")}, "clipvalue as a finite number"),
         ({"global_clipnorm": -1}, "global_clipnorm as a finite number"),
         ({"weight_decay": -1}, "weight_decay as a finite number"),
-        ({"use_ema": 1}, "use_ema as True or False"),
         ({"ema_momentum": 1.5}, "ema_momentum as a finite number"),
         ({"ema_overwrite_frequency": 0}, "ema_overwrite_frequency as a whole number of at least 1"),
         ({"gradient_accumulation_steps": 1}, "gradient_accumulation_steps as a whole number of at least 2, got 1"),
@@ -387,6 +386,11 @@ def test_wrong_options_are_refused_by_every_optimizer(name, options, words):
 def test_an_option_that_is_not_known_is_refused():
     with pytest.raises(TypeError, match="clip_norm"):
         Adam(clip_norm=1.0)
+
+
+def test_a_flag_that_is_a_number_is_refused():
+    with pytest.raises(TypeError, match="use_ema as True or False, got 1"):
+        Adam(use_ema=1)
 
 
 def test_multipliers_that_are_no_dict_are_refused():

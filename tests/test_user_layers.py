@@ -376,3 +376,18 @@ def test_models_with_layers_and_losses_in_numpy_are_saved_and_loaded_by_those_wh
     for each in (model, again):
         each.fit(X, Y, epochs=2, shuffle=False, verbose=0)
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_a_loss_in_numpy_goes_with_metrics_weights_and_penalties_but_is_no_metric():
+    weights = np.linspace(0, 2, len(X))
+    model = fb.Sequential([fb.Input((5,), dtype="float64"), fb.Dense(2, kernel_regularizer="l2")])
+    model.compile("sgd", LogCosh(), metrics=["mse", fb.metrics.R2Score()], weighted_metrics=["mae"])
+    results = model.evaluate(X, Y, sample_weight=weights, return_dict=True, verbose=0)
+    off = model.predict(X) - Y
+    penalty = 0.01 * np.square(model.get_weights()[0]).sum()
+    want = (LogCosh().value(off + Y, Y) * weights).mean() + penalty
+    np.testing.assert_allclose(results["loss"], want, rtol=1e-9)
+    np.testing.assert_allclose(results["mse"], np.square(off).mean(), rtol=1e-9)
+    model.compile("sgd", "mse", metrics=[LogCosh()])
+    with pytest.raises(TypeError, match="a metric as a function"):
+        model.evaluate(X, Y, verbose=0)
