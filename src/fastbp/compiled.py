@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from fastbp import compiler, data, losses, metrics, optimizers
 from fastbp.data import Kind, Rows
 from fastbp.graph import Graph
-from fastbp.layers import Variable
+from fastbp.layers import Layer, Variable
 from fastbp.metrics import Function
 from fastbp.network import Network
 from fastbp.registry import decode, encode
@@ -39,6 +40,7 @@ class Compiled(Network):
         self._limits: list[int | None] = [None]  # of each input: what its numbers are indices below
         self._folded: dict[int, tuple[int, ...]] = {}  # shapes of outputs whose rows have several axes
         self._trained: frozenset[Variable] = frozenset()
+        self._changes = Layer.changes
         self.progress: Any = None
         super().__init__(graph, name, dtype)
 
@@ -129,7 +131,6 @@ class Compiled(Network):
             if self.optimizer is not None and self.optimizer is not found[0]:
                 self.optimizer.release()
             (self.optimizer, self._losses, self._measures), self._loss_weights = found, weights
-            self._trained = frozenset(self.trainable_weights)
             self._executables.clear()
             self.progress = None
 
@@ -267,6 +268,10 @@ class Compiled(Network):
         """The compiled program for a purpose, batch size and kinds of targets; made when it is first asked for."""
         if self._storage is not None and self._storage.stale:
             self._parameters()
+        if self._changes != Layer.changes:
+            self._changes = Layer.changes
+            self._trained = frozenset(self.trainable_weights)
+            self._executables.clear()
         key = (purpose, batch, kinds)
         found = self._executables.get(key)
         if found is not None:
@@ -327,8 +332,8 @@ class Compiled(Network):
         looks = [Kind(data.looks_like_labels(each, size), False) for each, size in zip(given, sizes, strict=True)]
         parts = self._parts(shapes, looks)
         targets = tuple(
-            data.check_y(each, count, size, part.loss, self.dtype)
-            for each, size, part in zip(given, sizes, parts, strict=True)
+            data.named("output", name, names, partial(data.check_y, each, count, size, part.loss, self.dtype))
+            for name, each, size, part in zip(names, given, sizes, parts, strict=True)
         )
         if class_weight is not None and len(names) > 1:
             raise ValueError(f"expected class_weight for a model of one output, got one of {len(names)}")

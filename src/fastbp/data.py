@@ -8,6 +8,7 @@ kernel uses them as addresses.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf, prod
 from typing import Any, NamedTuple
 
@@ -80,9 +81,10 @@ def check_several(name: str, given: Any, names: Sequence[str]) -> list[Any]:
     TypeError, ValueError
         If there is not one for each.
     """
-    if len(names) == 1 and not isinstance(given, dict):
+    by_name = isinstance(given, dict) and not hasattr(given, "tocsr")  # SciPy has a sparse matrix that is a dict
+    if len(names) == 1 and not by_name:
         return [given]
-    if isinstance(given, dict):
+    if by_name:
         if set(given) != set(names):
             raise ValueError(f"expected {name} for {', '.join(names)}, got {', '.join(map(str, given)) or 'none'}")
         return [given[each] for each in names]
@@ -100,12 +102,25 @@ def check_inputs(
 ) -> tuple[Any, ...]:
     """Rows for each input of a model; see `check_x`."""
     given = check_several("x", x, names)
-    arrays = tuple(check_x(each, size, dtype, limit) for each, size, limit in zip(given, columns, limits, strict=True))
+    arrays = tuple(
+        named("input", name, names, partial(check_x, each, size, dtype, limit))
+        for name, each, size, limit in zip(names, given, columns, limits, strict=True)
+    )
     for array in arrays[1:]:
         if len(array) != len(arrays[0]):
             counts = ", ".join(str(len(each)) for each in arrays)
             raise ValueError(f"expected as many rows for each input, got {counts}")
     return arrays
+
+
+def named(kind: str, name: str, names: Sequence[str], check: Callable[[], Any]) -> Any:
+    """What a check returns; its error names the input or output, where there are several."""
+    try:
+        return check()
+    except (TypeError, ValueError) as error:
+        if len(names) == 1:
+            raise
+        raise type(error)(f"{kind} {name!r}: {error}") from error
 
 
 def check_weights(

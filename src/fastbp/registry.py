@@ -180,10 +180,27 @@ def encode(value: Any) -> Any:
             raise TypeError(f"expected options by name to be saved, got {value!r}")
         return {key: encode(each) for key, each in value.items()}
     if hasattr(value, "get_config") and not isinstance(value, type):
-        return {"class": class_name(type(value)), "config": encode(value.get_config())}
+        return {"class": class_name(type(value)), "config": encode(whole_config(value))}
     if callable(value):
         return {"function": name_of(value)}
     raise TypeError(f"expected numbers, strings, lists, dicts or objects with get_config to be saved, got {value!r}")
+
+
+def whole_config(value: Any) -> dict[str, Any]:
+    """The options of an object; TypeError if they are not all that its constructor asks for."""
+    config: dict[str, Any] = value.get_config()
+    if not isinstance(value, Configured):
+        return config
+    for name, parameter in inspect.signature(type(value)).parameters.items():
+        needed = parameter.default is parameter.empty and parameter.kind in (
+            parameter.POSITIONAL_OR_KEYWORD,
+            parameter.KEYWORD_ONLY,
+        )
+        if needed and name not in config:
+            raise TypeError(
+                f"expected get_config of {type(value).__name__} to have {name!r}, as its constructor takes it"
+            )
+    return config
 
 
 def decode(data: Any) -> Any:

@@ -15,6 +15,7 @@ from fastbp.utils import check_count
 
 DEPTH = 2  # chunks read ahead
 CHUNK_ROWS = 65536  # of a file at a time
+INDEX = "__index_level_"  # how pandas names the rows' index, which is no column of the table
 
 
 class Stream:
@@ -62,7 +63,7 @@ class Parquet(Stream):
     target : str or sequence of str, optional
         Columns that are y; none to predict.
     columns : sequence of str, optional
-        Columns that are x, in this order; all but the targets and the weight unless given.
+        Columns that are x, in this order; unless given all but the targets, the weight, and the index of pandas.
     weight : str, optional
         Column of the rows' weights.
     buffer : int
@@ -103,7 +104,8 @@ class Parquet(Stream):
         self.target = [target] if isinstance(target, str) else list(target or [])
         self.weight = weight
         beside = {*self.target, *([weight] if weight else [])}
-        self.columns = [n for n in self._dataset.schema.names if n not in beside] if columns is None else list(columns)
+        names = [name for name in self._dataset.schema.names if not name.startswith(INDEX)]
+        self.columns = [name for name in names if name not in beside] if columns is None else list(columns)
         for name in (*self.columns, *beside):
             if name not in self._dataset.schema.names:
                 raise ValueError(f"expected columns among {', '.join(self._dataset.schema.names)}, got {name!r}")

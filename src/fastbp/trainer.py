@@ -40,13 +40,14 @@ class Pace:
 
 
 def update(optimizer: Optimizer, program: Any, first: int, end: int, laps: int = 1) -> None:
-    """Run training steps over bound rows and count them, also when Ctrl-C came meanwhile."""
+    """Run training steps over bound rows and count those that were done, also when Ctrl-C came meanwhile."""
     done, steps = optimizer.batches, laps * -(-(end - first) // program.batch)
     numbers = optimizer.steps(done, steps)
+    program.steps_done = 0
     try:
         program.run(first, end - first, numbers, laps, done)
     finally:
-        optimizer.batches = done + steps
+        optimizer.batches = done + program.steps_done
 
 
 @dataclass
@@ -63,8 +64,8 @@ class Progress:
         Of that epoch: rows of the data, and of a step, where they are known beforehand.
     shuffle : bool
         Whether its rows come in a random order.
-    random : dict
-        State of the model's generator before that order was drawn.
+    random : dict or None
+        State of the model's generator before that order was drawn; None between epochs.
     totals : ndarray, shape (numbers,)
         float64: sums of losses and metrics over the rows so far.
     """
@@ -89,7 +90,7 @@ class Progress:
 
     def begin(self, model: Any, source: Source) -> None:
         """Note how the next epoch begins; of one under way the random state is put back, so that it begins again."""
-        if self.step:
+        if self.random is not None:
             model.random.state = self.random
             return
         self.rows, self.batch, self.shuffle = source.size, source.batch, source.shuffle
@@ -203,7 +204,7 @@ class Training:
         if self.validation is not None:
             logs.update({f"val_{name}": value for name, value in self._validate().items()})
         if not model.stop_training or progress.step == callbacks.params["steps"]:
-            progress.epoch, progress.step = epoch + 1, 0
+            progress.epoch, progress.step, progress.random = epoch + 1, 0, None
         try:
             callbacks.call("on_epoch_end", epoch, logs)
         finally:  # with what the others have added, and also if one of them fails
@@ -226,19 +227,23 @@ class Training:
     def epochs(self, laps: int) -> None:
         """Several epochs over the same rows that together make one chunk, of which nobody but the history hears."""
         assert isinstance(self.source, Arrays)
-        rows, orders, first = self.source.rows, self.source.draw(self.model, laps), self.progress.epoch
-        program = self.model.executable("train", self.source.batch, rows.kinds)
-        program.bind(rows.arrays, orders)
-        program.reset(laps)
+        model, rows, first = self.model, self.source.rows, self.progress.epoch
+        before, random = model.optimizer.batches, model.random.state
+        program = model.executable("train", self.source.batch, rows.kinds)
         started = perf_counter()
         try:
-            update(self.model.optimizer, program, 0, rows.size, laps)
-        finally:  # Ctrl-C is heard when the kernels are done
-            self.pace.measure(laps * -(-rows.size // program.batch), perf_counter() - started)
-            self.progress.epoch += laps
-            results = program.results(rows.size).items()
-            logs = {name: list(values) if values.ndim > 1 else values.tolist() for name, values in results}
-            self.model.history.extend(range(first, first + laps), logs)
+            program.bind(rows.arrays, self.source.draw(model, laps))
+            program.reset(laps)
+            update(model.optimizer, program, 0, rows.size, laps)
+        finally:  # Ctrl-C is heard before the kernels begin, or when they are done
+            if model.optimizer.batches == before:
+                model.random.state = random
+            else:
+                self.pace.measure(model.optimizer.batches - before, perf_counter() - started)
+                self.progress.epoch += laps
+                results = program.results(rows.size).items()
+                logs = {name: list(values) if values.ndim > 1 else values.tolist() for name, values in results}
+                model.history.extend(range(first, first + laps), logs)
             program.release()
 
 

@@ -67,6 +67,7 @@ cdef struct Run:                  # one call of Program.run
     Py_ssize_t scratch_bytes
     char* shared
     PyObject** error              # where an op leaves an exception; NULL there: none did
+    unsigned long long* reached   # phases that were run to their end without one
     fbp_counter* current          # number of the phase that runs now
     fbp_counter* done             # its slices that are done
     fbp_counter* claims           # (threads,) phase number << SLICE_BITS | slices taken of that thread's range
@@ -127,6 +128,7 @@ cdef void run_alone(const Run* run) noexcept nogil:
             run_slice(run, number, index, count, 0)
         if run.error[0]:
             break
+        run.reached[0] = number + 1
     fbp_set_mode(mode)
 
 
@@ -156,6 +158,7 @@ cdef void work_on_phase(const Run* run, unsigned long long number, int rank) noe
             if fbp_swap_if(&run.claims[owner], claim, claim + 1):
                 run_slice(run, number, index, count, rank)
                 if fbp_add_one(run.done) == <unsigned long long> count:
+                    run.reached[0] = number if run.error[0] else number + 1
                     open_phase(run, run.end if run.error[0] else number + 1)
 
 
@@ -230,6 +233,7 @@ cdef class Program:
     cdef Call* calls
     cdef readonly Py_ssize_t batch
     cdef readonly int threads
+    cdef readonly Py_ssize_t steps_done   # in the last run
     cdef bint flush
     cdef Py_ssize_t phase_count, op_count, scratch_bytes, shared_bytes
     cdef object memory, keep
@@ -292,7 +296,9 @@ cdef class Program:
         """
         cdef Run run
         cdef PyObject* error = NULL
+        cdef unsigned long long reached = 0
         cdef const double[:, ::1] of_steps = None
+        self.steps_done = 0
         if rows <= 0:
             return
         if rates is not None:
@@ -313,8 +319,10 @@ cdef class Program:
         run.mode = fbp_flushing(fbp_current_mode()) if self.flush else fbp_current_mode()
         run.end = <unsigned long long> (laps * run.steps * self.phase_count)
         use_memory(&run, self.scratch, self.scratch_bytes, self.shared_bytes)
+        run.reached = &reached
         with nogil:
             start(&run)
+        self.steps_done = <Py_ssize_t> reached // self.phase_count if self.phase_count else laps * run.steps
         check_error(error)
 
 
@@ -369,6 +377,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
     cdef Phase[STAGES] phases
     cdef Run run
     cdef PyObject* error = NULL
+    cdef unsigned long long reached = 0
     cdef int threads = team_size(), stages = 0
     cdef Py_ssize_t scratch_bytes = rounded(op.scratch), shared_bytes = rounded(op.shared) if op.shared else 0
     cdef Block* block
@@ -386,7 +395,7 @@ def run_op(Op op not None, Py_ssize_t rows, double work, double rate=0):
         phases[stages].slice_rows, phases[stages].slices_per_thread = max(rows, 1), 1
         stages += 1
     memset(&run, 0, sizeof(Run))
-    run.error = &error
+    run.error, run.reached = &error, &reached
     run.phases, run.phase_count, run.batch, run.rows = phases, stages, max(rows, 1), rows
     run.steps = 1
     run.rates, run.rate_count, run.threads, run.end = &rate, 1, threads, stages

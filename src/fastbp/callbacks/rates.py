@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fastbp.callbacks.base import Callback, Logs
 from fastbp.callbacks.monitor import Monitor
+from fastbp.schedules import Constant
 from fastbp.utils import check_count, check_number
 
 
@@ -115,7 +116,9 @@ class ReduceLROnPlateau(Monitor):
         self._wait = self._cooling = 0
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Start anew."""
+        """Start anew; ValueError if the rate follows a schedule, which a number would replace."""
+        if not isinstance(self.model.optimizer.schedule, Constant):
+            raise ValueError(f"expected a learning rate that is a number, got {self.model.optimizer.schedule!r}")
         self.best, self._wait, self._cooling = self.worst, 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

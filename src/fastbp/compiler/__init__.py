@@ -278,6 +278,8 @@ class Executable:
         Rows of a step.
     columns : list of int
         Of the outputs, if the purpose is to predict.
+    steps_done : int
+        In the last run: fewer than it was to do if a layer or loss that a user wrote has failed.
     calls_python : bool
         Whether a layer or the loss is one that a user wrote, so that a run may end in the middle with an exception.
     totals : ndarray, shape (laps, numbers)
@@ -290,6 +292,7 @@ class Executable:
         self._plan, self.batch, self.dtype = plan, plan.batch, plan.dtype
         ops = plan.ops
         self._lock = Lock()
+        self.steps_done = 0
         self._bound: Any = None  # keeps the caller's arrays alive
         self._orders: int | None = None  # how many were bound; None: rows as they lie
         renew_after_fork(self)
@@ -389,7 +392,10 @@ class Executable:
         if self._updates and (rates is None or len(rates) != steps):
             raise ValueError(f"expected {steps} rates, got {None if rates is None else len(rates)}")
         with self._lock:
-            self._route.program.run(first, rows, rates, laps, step)
+            try:
+                self._route.program.run(first, rows, rates, laps, step)
+            finally:
+                self.steps_done = self._route.program.steps_done
 
     def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""

@@ -16,7 +16,7 @@ from fastbp import config, constraints, initializers, regularizers
 from fastbp.layers.symbol import Node, Symbol
 from fastbp.layers.variable import Variable, assign
 from fastbp.registry import Configured, decode
-from fastbp.utils import check_count, check_flag
+from fastbp.utils import check_count, check_flag, described
 
 _counters: defaultdict[str, Any] = defaultdict(itertools.count)
 
@@ -107,6 +107,7 @@ class Layer(Configured):
     """
 
     merges = False  # whether it is called on several symbols
+    changes = 0  # how often `trainable` was set, of any layer: models look again when it has
     index_limit: int | None = None  # where its input has to be indices: what they are below
 
     def __init__(
@@ -139,12 +140,16 @@ class Layer(Configured):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights; a model takes note of it in `compile`."""
+        """Whether training changes the weights; set at any time, it holds from the next step on."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = check_flag("trainable", value)
+        Layer.changes += 1
+        self._mark_weights()
+
+    def _mark_weights(self) -> None:
         for variable in self.weights:
             variable.trainable = variable.learned and self._trainable
 
@@ -329,5 +334,8 @@ def as_symbol(given: Any) -> Symbol:
     """A symbol itself, or that of an Input."""
     found = getattr(given, "symbol", given)
     if not isinstance(found, Symbol):
-        raise TypeError(f"expected a symbol, such as Input((784,)) or what a layer returned, got {given!r}")
+        hint = ": arrays go to predict" if hasattr(given, "__array__") else ""
+        raise TypeError(
+            f"expected a symbol, such as Input((784,)) or what a layer returned, got {described(given)}{hint}"
+        )
     return found

@@ -258,8 +258,6 @@ class Optimizer:
 
     def multiplier(self, variable: Any) -> float:
         """Factor of the learning rate for a variable; 0 if it does not change."""
-        if not getattr(variable, "trainable", True):
-            return 0.0
         names = [key for key in self.learning_rate_multipliers or {} if _names(key, variable)]
         return (self.learning_rate_multipliers or {})[max(names, key=len)] if names else 1.0
 
