@@ -22,7 +22,7 @@ x_test = x_test.reshape(-1, 784)
 def train(name, *hidden):
     """Train 784-64-...-64-10; returns what was measured of it on 512 rows."""
     model = fb.Sequential([fb.Input((784,), scale=1 / 255), *hidden, Dense(10, "softmax")])
-    model.compile(fb.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(fb.optimizers.SGD(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
     flow = fb.callbacks.GradientFlow(x[:512], y[:512])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its findings are printed below

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastbp.plots.figure import FilePath
 
 NORMALIZE: dict[str, int | tuple[int, int]] = {"true": 1, "pred": 0, "all": (0, 1)}  # -> axes that are summed
+MOST = 1000  # classes that are counted without being named
 WRITTEN = 40  # classes up to which cells have numbers
 SIDES = (
     (5, 20, 40, 100),
@@ -106,15 +107,20 @@ def _square(matrix: ArrayLike) -> np.ndarray:
 
 def _counted(y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[object] | None) -> np.ndarray:
     """The matrix of two arrays of class numbers."""
-    both = {"y_true": np.asarray(y_true), "y_pred": np.asarray(y_pred)}
-    for name, numbers in both.items():
-        if numbers.ndim not in (1, 2) or numbers.size != len(numbers) or numbers.size == 0:
-            raise ValueError(f"expected {name} of shape (rows,), class numbers, got {numbers.shape}")
-    true, predicted = (numbers.reshape(-1) for numbers in both.values())
+    classes = MOST if labels is None else len(labels)
+    numbers = {"y_true": np.asarray(y_true), "y_pred": np.asarray(y_pred)}
+    for name, array in numbers.items():
+        if array.ndim not in (1, 2) or array.size != len(array) or array.size == 0:
+            raise ValueError(f"expected {name} of shape (rows,), class numbers, got {array.shape}")
+        if array.dtype.kind not in "ui":
+            raise TypeError(f"expected {name} as integers, class numbers, got dtype {array.dtype}")
+        if array.min() < 0 or array.max() >= classes:
+            raise ValueError(f"expected {name} from 0 to {classes - 1}, got {array.min()} to {array.max()}")
+    true, predicted = (array.reshape(-1) for array in numbers.values())
     if len(true) != len(predicted):
         raise ValueError(f"expected {len(true)} class numbers in y_pred, as in y_true, got {len(predicted)}")
-    most = max(int(true.max()), int(predicted.max())) + 1
-    return ops.confusion_counts(true, predicted, max(1, most if labels is None else len(labels)))
+    seen = 1 + max(int(true.max()), int(predicted.max()))
+    return ops.confusion_counts(true, predicted, seen if labels is None else classes)
 
 
 def _shares(counts: np.ndarray, normalize: str | None) -> np.ndarray:

@@ -79,19 +79,22 @@ def order_levels(levels: list[list[Hashable]], above: Neighbours, below: Neighbo
 def place_levels(
     levels: list[list[Hashable]], above: Neighbours, below: Neighbours, width: Mapping[Hashable, float]
 ) -> dict[Hashable, float]:
-    """Coordinates: each item as near to its neighbours as its level's order and widths let it."""
+    """Coordinates: each item as near to its neighbours as its level's order and widths let it.
+
+    Level by level, the sum of squares over all edges becomes less.
+    """
+    near = {item: [*above[item], *below[item]] for item in width}
     across: dict[Hashable, float] = dict.fromkeys(width, 0.0)
-    for row in levels:
-        across.update(zip(row, spread([0.0] * len(row), [width[item] for item in row]), strict=True))
     for sweep in range(PLACINGS):
         for row in levels if sweep % 2 == 0 else reversed(levels):
-            wanted = [mean([across[x] for x in (*above[item], *below[item])] or [across[item]]) for item in row]
-            across.update(zip(row, spread(wanted, [width[item] for item in row]), strict=True))
+            wanted = [mean([across[x] for x in near[item]] or [across[item]]) for item in row]
+            places = spread(wanted, [width[item] for item in row], [len(near[item]) or 1 for item in row])
+            across.update(zip(row, places, strict=True))
     return across
 
 
-def spread(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
-    """The places nearest to those wanted, in least squares, that keep the order and do not overlap.
+def spread(wanted: Sequence[float], widths: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """The places nearest to those wanted, in weighted least squares, that keep the order and do not overlap.
 
     With the room that the items before one need taken off its place, this is isotonic regression: neighbours in the
     wrong order are pooled at their mean (Ayer et al. 1955).
@@ -99,14 +102,15 @@ def spread(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
     offsets = [0.0]
     for left, right in pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2 + GAP)
-    pools: list[tuple[float, int]] = []  # sum and number
-    for target, offset in zip(wanted, offsets, strict=True):
-        total, count = target - offset, 1
-        while pools and pools[-1][0] / pools[-1][1] > total / count:
-            before = pools.pop()
-            total, count = total + before[0], count + before[1]
-        pools.append((total, count))
-    places = [total / count for total, count in pools for _ in range(count)]
+    pools: list[tuple[float, float, int]] = []  # mean, weight and number of items
+    for target, offset, weight in zip(wanted, offsets, weights, strict=True):
+        place, count = target - offset, 1
+        while pools and pools[-1][0] > place:
+            other, more, number = pools.pop()
+            place = (place * weight + other * more) / (weight + more)
+            weight, count = weight + more, count + number
+        pools.append((place, weight, count))
+    places = [place for place, _, count in pools for _ in range(count)]
     return [place + offset for place, offset in zip(places, offsets, strict=True)]
 
 
