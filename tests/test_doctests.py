@@ -9,11 +9,12 @@ import pytest
 import fastbp
 
 NAMES = ["fastbp", *(module.name for module in pkgutil.walk_packages(fastbp.__path__, "fastbp."))]
+DRAWING = ("fastbp.plots", "fastbp.callbacks.history")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith(".__main__")])
 def test_examples_of(name, tmp_path, monkeypatch):
-    if name == "fastbp.plots":
+    if name.startswith(DRAWING):
         pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)

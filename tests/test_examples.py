@@ -70,6 +70,17 @@ def test_two_moons_loss_is_flat_by_epoch_300_and_the_pictures_are_drawn(tmp_path
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
+@needs_mnist
+def test_gradients_vanish_in_deep_sigmoids_and_get_through_their_twin(tmp_path):
+    pytest.importorskip("matplotlib")
+    output = run("06_gradient_flow.py", tmp_path / "flow.svg")
+    plain, cured = re.findall(r"(?:sigmoid|twin): test accuracy (\S+); (.*)", output)
+    assert float(plain[0]) < 0.2 < 0.9 < float(cured[0])
+    assert plain[1].startswith("gradients vanish")
+    assert cured[1] == "nothing found"
+    assert (tmp_path / "flow.svg").read_bytes().startswith(b"<?xml")
+
+
 def test_yes_no_network_learns_its_question_and_its_gradients_are_right():
     output = run("04_yes_no.py")
     losses = numbers(r"epoch +\d+  loss (\S+)", output)[:, 0]
