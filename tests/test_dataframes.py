@@ -31,7 +31,7 @@ def assert_same(got, want):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("kind", ["csr_matrix", "csr_array", "csc_array", "coo_array"])
+@pytest.mark.parametrize("kind", ["csr_matrix", "csr_array", "csc_array", "coo_array", "dok_array"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sparse_rows_train_to_the_same_bits_as_dense_ones(kind, dtype):
     sparse = pytest.importorskip("scipy.sparse")

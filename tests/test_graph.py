@@ -253,3 +253,16 @@ def test_wrong_data_for_several_inputs_and_outputs_are_refused(x, y, message):
     model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
     with pytest.raises((TypeError, ValueError), match=message):
         model.fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize("batch", [33, 10])
+def test_trainable_holds_from_the_next_step_on(batch):
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(4, "relu"), fb.Dense(3)])
+    model.compile("adam", "mse")
+    for trainable in (True, False, True):
+        model.layers[0].trainable = trainable
+        before = model.get_weights()
+        model.fit(X, Y, batch_size=batch, verbose=0)
+        after = model.get_weights()
+        assert np.array_equal(before[0], after[0]) is not trainable
+        assert not np.array_equal(before[2], after[2])

@@ -299,3 +299,31 @@ def test_killed_twenty_times_it_ends_with_the_bits_of_a_training_that_never_was(
             epoch, numbers = json.loads(line)
             assert numbers == logs.pop(epoch, numbers)
     assert not logs
+
+
+@pytest.mark.parametrize("milliseconds", [3, 8, 15, 30, 45, 70])
+def test_short_epochs_that_were_interrupted_resume_with_the_same_bits(milliseconds):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(320, 8)), rng.normal(size=320)
+
+    def small():
+        fb.utils.set_random_seed(0)
+        model = fb.Sequential([fb.Input((8,)), fb.Dense(6, "tanh"), fb.Dense(1)])
+        model.compile("adam", "mse")
+        model.train_on_batch(x[:32], y[:32])  # compiled, so that the interrupt finds it training
+        return model
+
+    whole = small()
+    whole.fit(x, y, epochs=1500, verbose=0)
+    broken = small()
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000)
+        with contextlib.suppress(KeyboardInterrupt):
+            broken.fit(x, y, epochs=1500, verbose=0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    broken.fit(x, y, epochs=1500, verbose=0, resume=True)
+    for one, other in zip(whole.get_weights(), broken.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

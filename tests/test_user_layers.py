@@ -391,3 +391,61 @@ def test_a_loss_in_numpy_goes_with_metrics_weights_and_penalties_but_is_no_metri
     model.compile("sgd", "mse", metrics=[LogCosh()])
     with pytest.raises(TypeError, match="a metric as a function"):
         model.evaluate(X, Y, verbose=0)
+
+
+class Stumbling(fb.layers.Layer):
+    """Identity that raises at one of its calls."""
+
+    def __init__(self, at, **options):
+        super().__init__(**options)
+        self.at, self.calls = at, 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.calls == self.at:
+            raise RuntimeError("now")
+        return x.copy()
+
+    def backward(self, dy, x, y):
+        return dy.copy()
+
+    def get_config(self):
+        return {**super().get_config(), "at": self.at}
+
+
+def stumbling(at):
+    fb.utils.set_random_seed(0)
+    model = fb.Sequential([fb.Input((4,)), fb.Dense(5, "tanh"), Stumbling(at), fb.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("at", [1, 2, 17, 31])
+def test_a_layer_that_fails_leaves_the_steps_that_were_done_and_training_resumes(at):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(320, 4)), rng.normal(size=320)
+    whole = stumbling(-1)
+    whole.fit(x, y, epochs=4, verbose=0)
+    broken = stumbling(at)
+    with pytest.raises(RuntimeError, match="now"):
+        broken.fit(x, y, epochs=4, verbose=0)
+    assert broken.optimizer.iterations == at - 1
+    assert (broken.progress.epoch, broken.progress.step) == divmod(at - 1, 10)
+    broken.fit(x, y, epochs=4, verbose=0, resume=True)
+    for one, other in zip(whole.get_weights(), broken.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_layer_whose_config_lacks_what_its_constructor_takes_is_not_saved(tmp_path):
+    class Forgetful(fb.layers.Layer):
+        def __init__(self, factor, **options):
+            super().__init__(**options)
+            self.factor = factor
+
+        def forward(self, x):
+            return x * self.factor
+
+    model = fb.Sequential([fb.Input((2,)), Forgetful(3)])
+    with pytest.raises(TypeError, match="get_config of Forgetful to have 'factor'"):
+        model.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
