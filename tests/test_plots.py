@@ -128,10 +128,21 @@ def test_plots_need_no_screen_and_leave_pyplot_alone(tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
-def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+DRAW = {
+    "history": lambda: plots.history(CURVES),
+    "decision_regions": lambda: plots.decision_regions(Classifier(1), POINTS, [0, 0, 1, 1]),
+    "gradient_flow": lambda: plots.gradient_flow(a_flow()),
+    "confusion_matrix": lambda: plots.confusion_matrix([[1]]),
+    "weights": lambda: plots.weights(fb.Sequential([fb.Input((2,)), fb.Dense(1)])),
+    "model_graph": lambda: plots.model_graph(two_headed()),
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(plots.__all__) - {"check_path"}))
+def test_without_matplotlib_the_error_says_what_to_install(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'fastbp\[plot\]'"):
-        plots.history(CURVES)
+        DRAW[name]()
 
 
 def texts(figure, panel=0):
@@ -214,7 +225,7 @@ def test_confusion_matrix_is_the_same_from_counts_and_from_class_numbers():
         assert texts(figure) == expected  # row by row, true classes down
         assert figure.axes[0].get_title() == "3 of 5 rows right"
         assert figure.axes[0].get_ylabel() == "true class"
-    columns = np.array([[0], [1]])
+    columns = np.array([[0.2], [0.7]]) > 0.5
     assert texts(plots.confusion_matrix(columns, columns, labels=["$a", "b$", "c"])) == [*"100", *"010", *"000"]
 
 

@@ -40,7 +40,7 @@ def confusion_matrix(
     ----------
     matrix : array_like, shape (classes, classes) or (rows,)
         What `metrics.ConfusionMatrix` gives; or, with `y_pred`, the true class numbers.
-    y_pred : array_like of int, shape (rows,), optional
+    y_pred : array_like of int or bool, shape (rows,) or (rows, 1), optional
         Predicted class numbers.
     labels : sequence, optional
         Names of the classes, in their order; their numbers unless given.
@@ -58,7 +58,7 @@ def confusion_matrix(
     ImportError
         If matplotlib is not installed.
     TypeError
-        If class numbers are no integers.
+        If class numbers are no integers or booleans.
     ValueError
         If the matrix is not square, of counts; the two arrays or the labels do not fit; `normalize` is unknown.
 
@@ -112,11 +112,11 @@ def _counted(y_true: ArrayLike, y_pred: ArrayLike, labels: Sequence[object] | No
     for name, array in numbers.items():
         if array.ndim not in (1, 2) or array.size != len(array) or array.size == 0:
             raise ValueError(f"expected {name} of shape (rows,), class numbers, got {array.shape}")
-        if array.dtype.kind not in "ui":
+        if array.dtype.kind not in "bui":
             raise TypeError(f"expected {name} as integers, class numbers, got dtype {array.dtype}")
         if array.min() < 0 or array.max() >= classes:
             raise ValueError(f"expected {name} from 0 to {classes - 1}, got {array.min()} to {array.max()}")
-    true, predicted = (array.reshape(-1) for array in numbers.values())
+    true, predicted = (array.reshape(-1).astype(np.int64) for array in numbers.values())
     if len(true) != len(predicted):
         raise ValueError(f"expected {len(true)} class numbers in y_pred, as in y_true, got {len(predicted)}")
     seen = 1 + max(int(true.max()), int(predicted.max()))
