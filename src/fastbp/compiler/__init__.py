@@ -16,6 +16,7 @@ import numpy as np
 
 from .._core import _penalty, _vectors
 from .._core._program import Program
+from ..metrics.base import Metric
 from ..optimizers.base import slice_of
 from ..utils import renew_after_fork
 from . import listing, profile, schedule
@@ -35,6 +36,15 @@ class Result(NamedTuple):
     totals: tuple[Tensor, ...]
     finish: Callable[[Sequence[np.ndarray], Any], np.ndarray]
     weight: Tensor | None = None  # the sum of the rows' weights, in the place of their number
+
+    def factors(self) -> tuple[float, ...]:
+        """Of the totals, where the result is their sum times these over the number of rows; else none."""
+        plain = self.finish is _mean or getattr(self.finish, "__func__", None) is Metric.finish
+        if plain and self.weight is None and not self.totals[0].shape:
+            return (1.0,)
+        if isinstance(self.finish, partial) and self.finish.func is _weighted_mean:
+            return tuple(self.finish.args[0])
+        return ()
 
 
 class Measure(NamedTuple):
@@ -321,8 +331,14 @@ class Executable:
             self._adders += [(self._columns[total], made[op]) for total, op in totals.items() if op in again]
             binders = [[getattr(made[op], method) for op, method in of_one] for of_one in readers]
             self._direct = self._make_route(made, binders, writers)
+        self._plain = [(result.name, self._weighed(result)) for result in plan.report if result.factors()]
         self.reset()
         self.release()
+
+    def _weighed(self, result: Result) -> list[tuple[int, float]]:
+        """The columns of `totals` that a result is the sum of, and their factors."""
+        pairs = zip(result.totals, result.factors(), strict=True)
+        return [(column, f) for total, f in pairs for column in range(*self._columns[total].indices(self._numbers))]
 
     def _readers(self, gather: Op) -> list[tuple[Op, str]]:
         """Who reads what a gather makes, and the method by which each can take the caller's array; [] if one cannot."""
@@ -422,6 +438,15 @@ class Executable:
                 name: finish([sums(total) for total in totals], rows if weight is None else sums(weight))
                 for name, totals, finish, weight in self._plan.report
             }
+
+    def means(self, rows: int) -> dict[str, Any]:
+        """The results of a single lap as plain numbers, or arrays where they are such: cheap enough for every batch."""
+        totals = self.totals[0].tolist()
+        found = {name: sum(factor * totals[column] for column, factor in plain) / rows for name, plain in self._plain}
+        if len(found) == len(self._plan.report):
+            return found
+        whole = {name: of_laps[0] for name, of_laps in self.results(rows).items()}
+        return {name: value if value.ndim else float(value) for name, value in whole.items()}
 
     def release(self) -> None:
         """Let go of the caller's arrays; `bind` comes before the next run."""
