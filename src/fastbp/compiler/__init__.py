@@ -199,6 +199,10 @@ def _mean(sums: Sequence[np.ndarray], rows: int) -> np.ndarray:
     return sums[0] / rows
 
 
+def _dot(pairs: Sequence[tuple[int, float]], totals: Sequence[float]) -> float:
+    return sum(factor * totals[column] for column, factor in pairs)
+
+
 def _weighted_mean(factors: Sequence[float], sums: Sequence[np.ndarray], rows: int) -> np.ndarray:
     """Means times factors, added up in each lap; of sums that may be kept in parts."""
     whole = sum(f * each.reshape(len(each), -1).sum(axis=1) for f, each in zip(factors, sums, strict=True))
@@ -331,7 +335,8 @@ class Executable:
             self._adders += [(self._columns[total], made[op]) for total, op in totals.items() if op in again]
             binders = [[getattr(made[op], method) for op, method in of_one] for of_one in readers]
             self._direct = self._make_route(made, binders, writers)
-        self._plain = [(result.name, self._weighed(result)) for result in plan.report if result.factors()]
+        weighed = {result.name: self._weighed(result) for result in plan.report if result.factors()}
+        self._plain = [(name, pairs, pairs[0]) for name, pairs in weighed.items()]
         self.reset()
         self.release()
 
@@ -441,10 +446,12 @@ class Executable:
 
     def means(self, rows: int) -> dict[str, Any]:
         """The results of a single lap as plain numbers, or arrays where they are such: cheap enough for every batch."""
-        totals = self.totals[0].tolist()
-        found = {name: sum(factor * totals[column] for column, factor in plain) / rows for name, plain in self._plain}
-        if len(found) == len(self._plan.report):
-            return found
+        if len(self._plain) == len(self._plan.report):
+            totals = self.totals[0].tolist()
+            return {
+                name: totals[column] / rows if len(pairs) == 1 and factor == 1 else _dot(pairs, totals) / rows
+                for name, pairs, (column, factor) in self._plain
+            }
         whole = {name: of_laps[0] for name, of_laps in self.results(rows).items()}
         return {name: value if value.ndim else float(value) for name, value in whole.items()}
 
