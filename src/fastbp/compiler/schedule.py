@@ -179,10 +179,17 @@ def _ready(op: Op, pending: list[Op], by_rows: bool, together: list[Op] = []) ->
     made_later = {out for other in others for out in other.outputs if out.kind != "parameter"}
     if any(tensor in made_later for tensor in op.inputs):
         return False
+    if _outlasts_the_step(op) and any(other.name.startswith("user_") for other in (*others, *together)):
+        return False  # a step that a user's code ends leaves nothing behind
     if not by_rows and any(not _follows(op, other) for other in together):
         return False
     changed = [out for out in op.outputs if out.kind == "parameter"]
     return not any(tensor in other.inputs for other in (*others, *together) for tensor in changed)
+
+
+def _outlasts_the_step(op: Op) -> bool:
+    """Whether an op adds to sums over steps, or changes a parameter by its gradient."""
+    return "rule" in op.attrs or "memory" in op.attrs or any(out.kind == "total" for out in op.outputs)
 
 
 def _follows(op: Op, other: Op) -> bool:
