@@ -170,7 +170,7 @@ def test_bad_schedules_are_refused():
     for bad in (0.1, lambda: 0.1, lambda a, b, c: 0.1):
         with pytest.raises(TypeError, match=r"expected schedule as a function of \(epoch, learning_rate\)"):
             callbacks.LearningRateScheduler(bad)
-    with pytest.raises((TypeError, ValueError), match="expected learning_rate as a"):
+    with pytest.raises(TypeError, match="expected learning_rate as a number, got None"):
         fit(make(), callbacks.LearningRateScheduler(lambda epoch, rate: None))
 
 

@@ -351,7 +351,7 @@ def test_averaged_weights_are_there_for_a_while_also_after_an_error():
 def test_there_are_no_averages_before_an_update(optimizer):
     model = make_model(optimizer) if optimizer else fb.Sequential([fb.Dense(1, input_shape=(1,))])
     with (
-        pytest.raises((TypeError, ValueError), match=r"use_ema=True, got 0 updates of SGD|call .*compile"),
+        pytest.raises(ValueError, match=r"use_ema=True, got 0 updates of SGD|call .*compile"),
         model.averaged_weights(),
     ):
         pass
@@ -379,7 +379,7 @@ def test_there_are_no_averages_before_an_update(optimizer):
 )
 @pytest.mark.parametrize("name", fb.optimizers.OPTIMIZERS)
 def test_wrong_options_are_refused_by_every_optimizer(name, options, words):
-    with pytest.raises((TypeError, ValueError), match=words):
+    with pytest.raises(ValueError, match=words):
         fb.optimizers.OPTIMIZERS[name](**options)
 
 
@@ -403,7 +403,7 @@ def test_a_multiplier_of_a_layer_that_is_not_there_is_refused(key):
     model = make_model(SGD(learning_rate_multipliers={key: 0.5}))
     before = bits(model.get_weights())
     says = f"expected learning_rate_multipliers of layers first, second, got '{key}'"
-    with pytest.raises((TypeError, ValueError), match=says):
+    with pytest.raises(ValueError, match=says):
         model.fit(*draw(5), verbose=0)
     assert bits(model.get_weights()) == before
 
