@@ -26,7 +26,7 @@ ORDER = {
         layers.variable layers.symbol layers.base layers.input layers.activation layers.dense layers.dropout
         layers.embedding layers.merge layers.norm layers.rescaling layers.reshape layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.user compiler.schedule compiler.listing
-        compiler.profile compiler.__init__ graph summary network tables data streams compiled
+        compiler.profile compiler.executable compiler.__init__ graph summary network tables data streams compiled
         callbacks.base callbacks.monitor callbacks.history callbacks.progress callbacks.stopping callbacks.rates
         callbacks.checkpoint callbacks.logging callbacks.gradient_flow callbacks.__init__
         sources trainer checkpoint model sequential models testing _config_report __init__""",
