@@ -66,6 +66,7 @@ FBP_KERNEL(void, row_sum, (fbp_size rows, fbp_size cols, const void *x, fbp_size
 FBP_KERNEL(void, logsumexp, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))
 FBP_KERNEL(void, argmax, (fbp_size rows, fbp_size cols, const void *x, fbp_size x_stride, void *out))
 FBP_KERNEL(void, stream, (fbp_size n, const void *x, void *out))
+FBP_KERNEL(void, stream_end, (void))
 FBP_KERNEL(void, gather, (const fbp_gather *args))
 FBP_KERNEL(void, gather_indices, (const fbp_gather *args))
 FBP_KERNEL(void, gather_sparse, (const fbp_gather *args))

@@ -25,11 +25,6 @@
 #define FBP_LOCAL static __attribute__((unused))
 #define FBP_GROUP (64 / FBP_VECTOR_BYTES)
 
-FBP_INLINE void stream_end(void) {
-#if defined(__SSE2__)
-    _mm_sfence();
-#endif
-}
 FBP_INLINE fbp_size smaller(fbp_size a, fbp_size b) { return a < b ? a : b; }
 FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 
@@ -138,7 +133,7 @@ FBP_INLINE vdouble vload_wide(const real *p) {
 #endif
 }
 
-// Stores past the caches; p is aligned to a whole vector. stream_end() comes before anybody else reads what was stored.
+// Stores past the caches; p is aligned to a whole vector. stream_end comes before anybody else reads what was stored.
 FBP_INLINE void vstream(real *p, vreal v) {
 #if FBP_AVX512
     MM(_mm512_stream)(p, v);

@@ -192,6 +192,7 @@ FBP_INLINE void OP(apply)(const fbp_norm *a, OP(block_rule) *f) {
             for (fbp_size r = 0; a->streams && r < height; r++) OP(stream)(cols, pieces[r], y + r * a->y_stride);
         }
     }
+    if (a->streams) OP(stream_end)();
 }
 
 static void OP(batch_apply)(const fbp_norm *args) {
@@ -354,6 +355,7 @@ static void OP(group_norm)(const fbp_norm *args) {
                                   OP(factors_of)(a.beta, c, a.span > 1, 0, copies[1]), a.streams);
             }
         }
+    if (a.streams) OP(stream_end)();
 }
 
 // Sums over n neighbours of x - mean, of dy gamma, and of their product.
@@ -467,4 +469,5 @@ static void OP(group_norm_backward)(const fbp_norm *args) {
     }
     for (fbp_size i = 0; i < a.rows; i += GRADIENT_ROWS)
         for (fbp_size k = 0; k < a.groups; k++) OP(group_gradient)(&a, i, smaller(GRADIENT_ROWS, a.rows - i), k);
+    if (a.streams) OP(stream_end)();
 }

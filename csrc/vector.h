@@ -78,7 +78,8 @@ FBP_INLINE double OP(sum_in_double)(fbp_size n, const void *source, const int sq
 static double OP(sum_of_squares)(fbp_size n, const void *x) { return OP(sum_in_double)(n, x, 1); }
 static double OP(sum_of_absolutes)(fbp_size n, const void *x) { return OP(sum_in_double)(n, x, 0); }
 
-// out = x, past the caches: for results larger than they are, which nobody will find there anyway.
+// out = x, past the caches: for results larger than they are, which nobody will find there anyway. stream_end comes
+// once, after all that a thread stores so: it waits until memory has them.
 static void OP(stream)(fbp_size n, const void *x, void *out) {
     const real *from = x;
     real *to = out;
@@ -86,7 +87,12 @@ static void OP(stream)(fbp_size n, const void *x, void *out) {
     for (; i < n && (uintptr_t)(to + i) % FBP_VECTOR_BYTES; i++) to[i] = from[i];
     for (; i + LANES <= n; i += LANES) vstream(to + i, vload(from + i));
     for (; i < n; i++) to[i] = from[i];
-    stream_end();
+}
+
+static void OP(stream_end)(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
 }
 
 #undef vector_rule

@@ -229,6 +229,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void (*logsumexp)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
         void (*argmax)(fbp_size rows, fbp_size cols, const void* x, fbp_size x_stride, void* out) noexcept nogil
         void (*stream)(fbp_size n, const void* x, void* out) noexcept nogil
+        void (*stream_end)() noexcept nogil
         void (*gather)(const fbp_gather* args) noexcept nogil
         void (*gather_indices)(const fbp_gather* args) noexcept nogil
         void (*gather_sparse)(const fbp_gather* args) noexcept nogil

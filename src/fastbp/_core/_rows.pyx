@@ -22,6 +22,7 @@ cnp.import_array()
 
 cdef enum:
     CHUNK_BYTES = 4096          # what goes past the caches goes in pieces that were in L1 before
+    LEAST_BYTES = 1024          # and whole rows if they are at least as long
 
 cdef struct RowMap:               # y = f(x) or dx = f(dy, y), on whole rows
     const fbp_kernels* kernels
@@ -61,6 +62,7 @@ cdef void map_share(const RowMap* p, fbp_block_fn function, const void* args, co
             function(args, i0 + i, j0 + j, 1, n, x + (i * p.x.rs + j) * size, n, share.scratch, n)
             p.kernels.stream(n, share.scratch, out + (i * p.out.rs + j) * size)
             j += n
+    p.kernels.stream_end()
 
 
 cdef void activation(const void* args, const Share* share) noexcept nogil:
@@ -98,18 +100,26 @@ cdef void merge(const void* args, const Share* share) noexcept nogil:
     map_share(p, p.kernels.vector_map, &p.vector, share)
 
 
+# softmax or its gradient of rows [begin, end).
+cdef void softmax_rows(const RowMap* p, Py_ssize_t begin, Py_ssize_t end, const Share* share, char* out) noexcept nogil:
+    cdef const char* x = row_of(&p.x, begin, share)
+    if p.y.data == NULL:
+        (p.kernels.log_softmax if p.log else p.kernels.softmax)(end - begin, p.x.cols, x, p.x.rs, out, p.out.rs)
+        return
+    (p.kernels.log_softmax_backward if p.log else p.kernels.softmax_backward)(
+        end - begin, p.x.cols, x, p.x.rs, row_of(&p.y, begin, share), p.y.rs, out, p.out.rs)
+
+
 cdef void softmax(const void* args, const Share* share) noexcept nogil:
     cdef const RowMap* p = <const RowMap*> args
-    cdef fbp_softmax_fn kernel = p.kernels.log_softmax if p.log else p.kernels.softmax
-    kernel(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
-           row_of(&p.out, share.begin, share), p.out.rs)
-
-
-cdef void softmax_gradient(const void* args, const Share* share) noexcept nogil:
-    cdef const RowMap* p = <const RowMap*> args
-    cdef fbp_softmax_backward_fn kernel = p.kernels.log_softmax_backward if p.log else p.kernels.softmax_backward
-    kernel(share.end - share.begin, p.x.cols, row_of(&p.x, share.begin, share), p.x.rs,
-           row_of(&p.y, share.begin, share), p.y.rs, row_of(&p.out, share.begin, share), p.out.rs)
+    cdef Py_ssize_t i
+    if not p.streams:
+        softmax_rows(p, share.begin, share.end, share, row_of(&p.out, share.begin, share))
+        return
+    for i in range(share.begin, share.end):
+        softmax_rows(p, i, i + 1, share, <char*> share.scratch)
+        p.kernels.stream(p.out.cols, share.scratch, row_of(&p.out, i, share))
+    p.kernels.stream_end()
 
 
 cdef void sum_of_parts(const void* args, const Share* share) noexcept nogil:
@@ -145,10 +155,19 @@ cdef class _RowMap(Op):
         if flat and (y is None or cnp.PyArray_IS_C_CONTIGUOUS(y)):
             self.p.x, self.p.out = flat_view(x), flat_view(out)
             self.p.y = no_view() if y is None else flat_view(y)
-        if cnp.PyArray_NBYTES(out) >= STREAMED_BYTES and self.p.out.data != self.p.x.data \
-                and self.p.out.data != self.p.y.data:
+        self.set_streams(out, CHUNK_BYTES)
+
+    # Results as large as a cache go past it, piece by piece.
+    cdef void set_streams(self, cnp.ndarray out, Py_ssize_t piece):
+        if cnp.PyArray_NBYTES(out) >= STREAMED_BYTES and self.p.out.data not in (self.p.x.data, self.p.y.data):
             self.p.streams = True
-            self.scratch = CHUNK_BYTES
+            self.scratch = piece
+
+    cdef void set_softmax(self, bint log):
+        self.fn = softmax
+        self.p.log = log
+        if self.p.out.cols * self.p.out.itemsize >= LEAST_BYTES:
+            self.set_streams(self.arrays[2], self.p.out.cols * self.p.out.itemsize)
 
     def share_columns(self):
         """Let a share be some columns of the batch, not some rows."""
@@ -297,8 +316,7 @@ cdef class Softmax(_RowMap):
 
     def __init__(self, cnp.ndarray z, cnp.ndarray a, bint log=False):
         self.set(z, None, a)
-        self.fn = softmax
-        self.p.log = log
+        self.set_softmax(log)
 
 
 cdef class SoftmaxGradient(_RowMap):
@@ -306,8 +324,7 @@ cdef class SoftmaxGradient(_RowMap):
 
     def __init__(self, cnp.ndarray da, cnp.ndarray a, cnp.ndarray dz, bint log=False):
         self.set(da, a, dz)
-        self.fn = softmax_gradient
-        self.p.log = log
+        self.set_softmax(log)
 
 
 ctypedef void (*Reduction)(Py_ssize_t rows, Py_ssize_t cols, const void* x, Py_ssize_t x_stride,
