@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _memory, _vectors
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, Array, changeable, elementwise, finished, like, output, real, together
+from fastbp.ops.edge import MOVED, REALS, Array, changeable, elementwise, finished, like, output, real, together
 from fastbp.utils import as_number, check_number
 
 
@@ -80,7 +80,7 @@ def clip_by_norm(g: ArrayLike, max_norm: float, out: Array | None = None) -> Arr
     array([0.6, 0.8])
     """
     g = real("g", g)
-    return _scaled(g, _factor(_check_norm(max_norm), sqrt(_sum_of_squares(g))), out)
+    return _scaled(g, _factor(_check_norm(max_norm), sqrt(_sum_of_squares([g]))), out)
 
 
 def global_norm(gradients: Sequence[ArrayLike]) -> float:
@@ -109,7 +109,7 @@ def global_norm(gradients: Sequence[ArrayLike]) -> float:
     >>> fb.ops.global_norm([[1.0, 2.0], [[2.0], [4.0]]])
     5.0
     """
-    return sqrt(sum(_sum_of_squares(real(f"gradients[{i}]", g)) for i, g in enumerate(gradients)))
+    return sqrt(_sum_of_squares([real(f"gradients[{i}]", g) for i, g in enumerate(gradients)]))
 
 
 def clip_by_global_norm(gradients: Sequence[Array], max_norm: float) -> float:
@@ -148,7 +148,7 @@ def clip_by_global_norm(gradients: Sequence[Array], max_norm: float) -> float:
         for j in range(i):
             if _memory.overlap(g, places[j]):
                 raise ValueError(f"expected gradients not to overlap, got {j} and {i} that do")
-    norm = global_norm(places)
+    norm = sqrt(_sum_of_squares(places))
     factor = _factor(most, norm)
     if factor != 1:
         for g in places:
@@ -202,10 +202,16 @@ def _place(name: str, array: Array) -> Array:
     return plain
 
 
-def _sum_of_squares(g: Array) -> float:
-    op = _vectors.SumOfSquares((np.ascontiguousarray(g),))
-    run_op(op, 1, 2 * MOVED * g.size)
-    return op.total()
+def _sum_of_squares(gradients: Sequence[Array]) -> float:
+    """In one op for all arrays of a type."""
+    total = 0.0
+    for dtype in REALS:
+        arrays = tuple(np.ascontiguousarray(g) for g in gradients if g.dtype == dtype)
+        if arrays:
+            op = _vectors.SumOfSquares(arrays)
+            run_op(op, 1, 2 * MOVED * sum(g.size for g in arrays))
+            total += op.total()
+    return total
 
 
 def _check_norm(max_norm: float) -> float:
