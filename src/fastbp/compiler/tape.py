@@ -182,11 +182,11 @@ class Tape:
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """A = X + Y."""
-        return self.emit("add", (a, b), self._merged(a.shape))
+        return self.emit("add", (a, b), self._merged(one_shape(a, b)))
 
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
         """A = X * Y, elementwise."""
-        return self.emit("multiply", (a, b), self._merged(a.shape))
+        return self.emit("multiply", (a, b), self._merged(one_shape(a, b)))
 
     def concatenate(self, parts: Sequence[Tensor]) -> Tensor:
         """The columns of all parts, side by side."""
@@ -297,6 +297,13 @@ class Tape:
     def total(self, value: Tensor) -> Tensor:
         """The sum of a statistic over all rows run."""
         return self.emit("accumulate", (value,), Tensor(f"Σ {value.name}", (), "total"))
+
+
+def one_shape(a: Tensor, b: Tensor) -> tuple[int, ...]:
+    """The shape of both; kernels trust it, so a layer that says another than it makes is found here."""
+    if a.shape != b.shape:
+        raise ValueError(f"expected tensors of one shape, got {a.name} of {a.shape} and {b.name} of {b.shape}")
+    return a.shape
 
 
 def compared(prediction: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, ...]:

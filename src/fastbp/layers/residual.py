@@ -5,7 +5,7 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from fastbp.layers.base import Layer, Options
+from fastbp.layers.base import Layer, Options, one_axis
 from fastbp.layers.dense import Dense
 from fastbp.layers.variable import Variable
 from fastbp.registry import encode
@@ -28,7 +28,7 @@ class Residual(Layer):
     TypeError
         If one is not a layer.
     ValueError
-        If there is none.
+        If there is none; or, once the shapes are known, if f changes that of rows of several axes.
 
     Examples
     --------
@@ -49,10 +49,13 @@ class Residual(Layer):
         self._projection: Dense | None = None
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
-        """The shape that comes out of the last layer."""
-        (shape,) = input_shapes
+        """The shape that comes out of the last layer; where it is another one, both are of one axis."""
+        (first,) = (shape,) = input_shapes
         for layer in self.layers:
             shape = layer.compute_output_shape(shape)
+        if shape != first:
+            for changed in (first, shape):
+                one_axis(self, changed)
         return tuple(shape)
 
     def variables(self, *input_shapes: Any) -> list[Variable]:
