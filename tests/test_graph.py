@@ -165,7 +165,31 @@ def test_models_stand_among_the_layers_of_a_sequential():
     model.compile("adam", "mse")
     model.fit(X, X, epochs=2, verbose=0)
     assert len(model.layers) == 3
-    np.testing.assert_allclose(encoder.predict(X) @ model.layers[-1].get_weights()[0], model.predict(X), atol=0.1)
+    w, b = model.layers[-1].get_weights()
+    np.testing.assert_allclose(encoder.predict(X) @ w + b, model.predict(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("place", ["first in a row", "behind an input", "behind a layer", "twice", "saved"])
+def test_a_model_that_scales_its_input_does_so_as_a_layer_too(place, tmp_path):
+    x = RNG.normal(size=(7, 5))
+    inner = fb.Sequential([fb.Input((5,), scale=0.25, dtype="float64"), fb.Dense(5, "tanh")])
+    want, start = inner.predict(x), fb.Input((5,), dtype="float64")
+    if place == "first in a row":
+        model = fb.Sequential([inner])
+    elif place == "behind a layer":
+        model = fb.Model(start, inner(fb.layers.Rescaling(2.0)(start)))
+        want = inner.predict(2 * x)
+    elif place == "twice":
+        model = fb.Model(start, inner(inner(start)))
+        want = inner.predict(want)
+    else:
+        model = fb.Sequential([start, inner])
+    if place == "saved":
+        model.save(tmp_path / "model")
+        model = fb.load(tmp_path / "model")
+    np.testing.assert_allclose(model.predict(x), want, rtol=1e-12)
+    model.compile("sgd", "mse")
+    assert fb.testing.check_gradients(model, x, x).ok
 
 
 def test_weights_of_rows_and_classes_scale_losses_and_gradients():

@@ -88,7 +88,7 @@ class Network:
         return shapes if len(shapes) > 1 else shapes[0] if shapes else None
 
     def __call__(self, inputs: Any) -> Any:
-        """Call the layers again, on other symbols; the weights are shared.
+        """Call the layers again, on other symbols; the weights are shared, and an Input's scale holds here too.
 
         Parameters
         ----------
@@ -102,7 +102,8 @@ class Network:
         symbols = [as_symbol(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
         if len(symbols) != len(self.inputs):
             raise ValueError(f"expected {len(self.inputs)} symbols for {self.name}, got {len(symbols)}")
-        outputs = self._graph.replay(symbols)
+        behind = [own.node.layer.stand_in(symbol) for own, symbol in zip(self.inputs, symbols, strict=True)]
+        outputs = self._graph.replay(behind)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
