@@ -121,6 +121,22 @@ def test_training_a_graph_gives_the_same_bits_on_any_number_of_threads(threads):
         fb.set_num_threads(before)
 
 
+@pytest.mark.parametrize("readers", [1, 2, 3, 5])
+def test_every_tensor_of_a_trace_has_a_name_of_its_own(readers):
+    x = fb.Input((5,), name="A1")
+    hidden = fb.Dense(3)(x)
+    outputs = [fb.Dense(3, kernel_regularizer="l2")(hidden) for _ in range(readers)]
+    both = [Add()([*outputs, hidden]), Multiply()([hidden, hidden])]
+    model = fb.Model(x, both)
+    model.compile("sgd", "mse")
+    names = model.program("trace", 4).names()
+    assert len(set(names)) == len(names)
+    trace = model.gradients(X, [Y, Y])
+    dz = trace["dZ1"]
+    np.testing.assert_allclose(trace["dW1"], X.T @ dz, atol=1e-5)
+    assert fb.testing.check_gradients(model, X, [Y, Y]).ok
+
+
 def test_a_part_of_a_model_shares_its_weights():
     x = fb.Input((5,))
     hidden = fb.Dense(4, "relu")(x)

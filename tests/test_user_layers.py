@@ -164,6 +164,35 @@ def test_a_wrong_gradient_is_found():
     assert not fb.testing.check_gradients(make(loss=WrongLoss()), X, Y).ok
 
 
+def scaled_by(name, slope=1.0):
+    """A layer with one weight of this name, whose gradient is right if the slope is 1."""
+
+    class Scaled(fb.layers.Layer):
+        def variables(self, shape):
+            self.factor = self.new_weight(name, shape, "ones")
+            return [self.factor]
+
+        def forward(self, x):
+            return x * self.factor.value
+
+        def backward(self, dy, x, y):
+            return dy * self.factor.value, slope * (dy * x).sum(axis=0)
+
+    return Scaled()
+
+
+@pytest.mark.parametrize("slope", [1.0, 7.0])
+@pytest.mark.parametrize("name", ["gamma", "W", "A", "b", "A1'", "dA"])
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_gradients_are_compared_by_weight_whatever_its_name(name, place, slope):
+    """The names of a user's weights may be those of the literature, for other tensors."""
+    layers = [scaled_by(name, slope), fb.BatchNormalization()]
+    model = make(*(layers if place == "before" else layers[::-1]))
+    assert fb.testing.check_gradients(model, X, Y).ok == (slope == 1)
+    names = model.program("trace", 40).names()
+    assert len(set(names)) == len(names)
+
+
 # -- errors
 
 

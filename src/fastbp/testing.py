@@ -120,9 +120,9 @@ def check_gradients(
     floor = 16 * np.finfo(np.float64).eps * max(1.0, abs(at_rest)) / step / limit
     worst: tuple[float, str, Variable, int, float, float] | None = None
     checked = skipped = 0
-    learned = {symbol: variable for symbol, variable in analytic.parameters().items() if variable.trainable}
-    for symbol, variable in learned.items():
-        gradient = analytic.array(f"d{symbol}").reshape(-1)
+    symbols = {variable: symbol for symbol, variable in analytic.parameters().items()}
+    for variable, array in analytic.gradients().items():
+        symbol, gradient = symbols[variable], array.reshape(-1)
         flat = variable.value.reshape(-1)
         largest = float(np.abs(gradient).max())
         for i in np.unique(np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)):

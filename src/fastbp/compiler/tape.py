@@ -67,11 +67,27 @@ class Tape:
         self._linear: Tensor | None = None  # what the activation of the layer will be taken of
         self._numbers: Counter[Any] = Counter()
         self._parameters: dict[Any, Tensor] = {}
+        self._names: dict[str, Tensor] = {}
 
     def emit(self, name: str, inputs: tuple[Tensor | None, ...], *outputs: Tensor, **attrs: Any) -> Tensor:
-        """Append an op and return its first output."""
+        """Append an op and return its first output; a tensor whose name is taken gets a dash."""
+        for tensor in (*outputs, *inputs):
+            if tensor is not None and tensor.kind != "updated":  # that one is its parameter by name too
+                self._enter(tensor)
         self.ops.append(Op(name, inputs, outputs, attrs))
         return outputs[0]
+
+    def _enter(self, tensor: Tensor) -> None:
+        """Give a tensor a name that no other has."""
+        while self._names.setdefault(tensor.name, tensor) is not tensor:
+            tensor.name += "'"
+
+    def vacate(self, name: str) -> None:
+        """Leave a name to a tensor that is to be emitted: who has it gets a dash."""
+        holder = self._names.pop(name, None)
+        if holder is not None:
+            holder.name += "'"
+            self._enter(holder)
 
     # -- what layers record
 
@@ -263,7 +279,7 @@ class Tape:
     def penalty_gradient(self, dw: Tensor, w: Tensor, regularizer: Any) -> Tensor:
         """dW, and the gradient of the penalty for W added; what was called dW gets a dash."""
         total = like(w)
-        dw.name += "'"
+        self.vacate(total.name)
         l1, l2, name = regularizer.l1, 2 * regularizer.l2, regularizer.name
         return self.emit("penalty_gradient", (dw, w), total, l1=l1, l2=l2, penalty=name)
 
