@@ -248,6 +248,17 @@ def test_frozen_layers_do_not_change_and_count_as_such(capsys):
     assert "Non-trainable params: 24" in capsys.readouterr().out
 
 
+def test_programs_are_kept_while_no_layer_is_frozen_or_thawed():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(3)])
+    model.compile("sgd", "mse")
+    program = model.program("train")
+    fb.Sequential.from_config(fb.Sequential([fb.Input((9,)), fb.Dense(1, trainable=False)]).get_config())
+    model.trainable = True
+    assert model.program("train") is program
+    model.trainable = False
+    assert model.program("train") is not program
+
+
 BAD = {
     "an Input that is not named": (
         lambda x, y: fb.Model(x, Add()([fb.Dense(3)(x), fb.Dense(3)(y)])),

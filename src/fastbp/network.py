@@ -16,6 +16,7 @@ from fastbp.layers.base import as_symbol, unique_name
 from fastbp.layers.symbol import Node
 from fastbp.layers.variable import Storage, assign, store
 from fastbp.summary import print_summary
+from fastbp.utils import check_flag
 
 
 class Network:
@@ -70,6 +71,17 @@ class Network:
     def trainable_weights(self) -> list[Variable]:
         """Those that training changes by their gradients."""
         return [variable for variable in self.weights if variable.trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether all layers are trainable; set at any time, it holds for each of them from the next step on."""
+        return all(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        flag = check_flag("trainable", value)
+        for layer in self.layers:
+            layer.trainable = flag
 
     @property
     def built(self) -> bool:

@@ -140,18 +140,22 @@ class Layer(Configured):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights; set at any time, it holds from the next step on."""
+        """Whether training changes the weights; set at any time, it holds from the next step on, inside too."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = check_flag("trainable", value)
-        Layer.changes += 1
-        self._mark_weights()
+        flag = check_flag("trainable", value)
+        for layer in self.inner:
+            layer.trainable = flag
+        if flag != self._trainable:
+            self._trainable = flag
+            Layer.changes += 1
 
-    def _mark_weights(self) -> None:
-        for variable in self.weights:
-            variable.trainable = variable.learned and self._trainable
+    @property
+    def inner(self) -> list[Layer]:
+        """The layers inside this one."""
+        return []
 
     def __call__(self, inputs: Any) -> Symbol:
         """The symbol of what comes out where this comes in.
@@ -191,11 +195,16 @@ class Layer(Configured):
         output_shape = self.compute_output_shape(*input_shapes)
         self.weights = self.variables(*input_shapes)
         self._built_for, self.output_shape = input_shapes, output_shape
-        for variable in self.weights:  # some may be frozen, in a layer inside this one
-            variable.trainable = variable.trainable and variable.learned and self._trainable
+        for variable in self.weights:
+            variable.holders.append(self)
 
     def unbuild(self) -> None:
         """Undo `build`."""
+        for variable in self.weights:
+            variable.holders.remove(self)
+        self._forget()
+
+    def _forget(self) -> None:
         self.output_shape, self.weights, self._built_for, self._calls = None, [], (), []
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
@@ -307,13 +316,14 @@ class Layer(Configured):
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The layer that `get_config` describes, without weights."""
         layer = cls(**{key: decode(value) for key, value in config.items() if key != "trainable"})
-        layer.trainable = config.get("trainable", True)
+        # not by the setter: layers inside this one have flags of their own
+        layer._trainable = check_flag("trainable", config.get("trainable", True))
         return layer
 
     def clone(self, dtype: object = None) -> Self:
         """A layer of the same name and options without weights, in another dtype if one is given."""
         twin = copy.copy(self)
-        Layer.unbuild(twin)  # of the copy alone: what it has of the original is not its own yet
+        twin._forget()
         twin.dtype = self.dtype if dtype is None else config.real_type(dtype)
         return twin
 

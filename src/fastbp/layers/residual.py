@@ -68,9 +68,11 @@ class Residual(Layer):
         if shape != first:
             self._projection = Dense(shape[0], use_bias=False, name=f"{self.name}_projection")
             self._projection.build(first)
-        return [variable for layer in self._parts() for variable in layer.weights]
+        return [variable for layer in self.inner for variable in layer.weights]
 
-    def _parts(self) -> list[Layer]:
+    @property
+    def inner(self) -> list[Layer]:
+        """f, and the projection if there is one."""
         return [*self.layers, *([self._projection] if self._projection else [])]
 
     def draw_seeds(self, rng: np.random.Generator) -> None:

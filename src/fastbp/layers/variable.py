@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -39,8 +39,8 @@ class Variable:
         View of the flat buffer, once the layer is part of a built model.
     storage : Storage or None
         Where the value lies.
-    trainable : bool
-        Whether training changes it by its gradient.
+    holders : list of Layer
+        The layer that it is a weight of, and those around that one.
     regularizer : Regularizer or None
         The penalty for its size.
     constraint : Constraint or None
@@ -55,9 +55,19 @@ class Variable:
     offset: int = 0
     value: np.ndarray | None = None
     storage: Storage | None = None
-    trainable: bool = True
+    holders: list[Any] = field(default_factory=list)
     regularizer: Regularizer | None = None
     constraint: Constraint | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a layer that holds it is not trainable."""
+        return not all(holder.trainable for holder in self.holders)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it by its gradient."""
+        return self.learned and not self.frozen
 
     @property
     def size(self) -> int:
