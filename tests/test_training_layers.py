@@ -372,6 +372,19 @@ def test_step_by_step_epoch_by_epoch_and_in_one_run_are_the_same():
     assert all(same(trained(), trained(run=run)) for run in (steps, epochs, chunks))
 
 
+@pytest.mark.parametrize("accumulated", [None, 3])
+@pytest.mark.parametrize("name", DISTURBANCES)
+def test_gradients_are_those_of_the_next_step_whether_or_not_it_updates(name, accumulated):
+    optimizer = fb.optimizers.SGD(0.01, gradient_accumulation_steps=accumulated)
+    model = model_of(DISTURBANCES[name](), fb.Dense(1), optimizer=optimizer, loss="mae")
+    seen = set()
+    for _ in range(5):
+        loss = float(model.gradients(X, LABELS)["loss"])
+        assert loss == pytest.approx(model.train_on_batch(X, LABELS), rel=1e-12)
+        seen.add(loss)
+    assert len(seen) == 5
+
+
 def test_a_seed_of_the_package_decides_the_masks_and_a_drawn_seed_is_in_the_configuration():
     def model():
         return model_of(fb.layers.Residual([Dropout(0.5), fb.Dense(5)]), Dropout(0.5), fb.Dense(1), loss="mse")
