@@ -259,7 +259,45 @@ def test_programs_are_kept_while_no_layer_is_frozen_or_thawed():
     assert model.program("train") is not program
 
 
+@pytest.mark.parametrize("kind", ["one output twice", "two calls of a layer"])
+def test_outputs_of_one_layer_have_a_loss_each(kind, tmp_path):
+    x, last = fb.Input((5,), name="x"), fb.Dense(3, name="last")
+    hidden = fb.Dense(5, "tanh")(x)
+    first = last(hidden)
+    second = first if kind == "one output twice" else last(fb.Dense(5, "tanh", name="other")(hidden))
+    model = fb.Model(x, [first, second, fb.Dense(3, name="last_1")(hidden)])
+    assert model.output_names == ["last", "last_2", "last_1"]
+    model.compile("sgd", {"last": "mse", "last_1": "mae", "last_2": "mae"}, metrics={"last_2": ["mse"]})
+    y = [Y, Y + 1, Y]
+    logs = model.evaluate(X, y, return_dict=True)
+    outputs = model.predict(X)
+    assert logs["last_loss"] == pytest.approx(np.square(outputs[0] - Y).mean(), rel=1e-5)
+    assert logs["last_2_loss"] == pytest.approx(np.abs(outputs[1] - Y - 1).mean(), rel=1e-5)
+    assert logs["last_2_mse"] == pytest.approx(np.square(outputs[1] - Y - 1).mean(), rel=1e-5)
+    assert fb.testing.check_gradients(model, X, y).ok
+    model.fit(X, dict(zip(model.output_names, y, strict=True)), verbose=0)
+    model.save(tmp_path / "model")
+    assert fb.load(tmp_path / "model").evaluate(X, y) == model.evaluate(X, y)
+
+
+def test_a_dict_of_symbols_goes_by_their_names():
+    a, b = fb.Input((5,), name="a"), fb.Input((3,), name="b")
+    y = fb.Dense(2, name="y")(Concatenate()([a, b]))
+    model = fb.Model({"b": b, "a": a}, {"y": y, "y_1": y})
+    assert (model.input_names, model.output_names) == (["b", "a"], ["y", "y_1"])
+
+
 BAD = {
+    "keys that are not the inputs' names": (
+        lambda x, y: fb.Model({"u": x}, fb.Dense(3)(x)),
+        ValueError,
+        "expected inputs by the names of their layers, input.*, got u",
+    ),
+    "keys that are not the outputs' names": (
+        lambda x, y: fb.Model(x, {"out": fb.Dense(3, name="last")(x)}),
+        ValueError,
+        "expected outputs by the names of their layers, last, got out",
+    ),
     "an Input that is not named": (
         lambda x, y: fb.Model(x, Add()([fb.Dense(3)(x), fb.Dense(3)(y)])),
         ValueError,

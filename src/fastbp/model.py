@@ -26,8 +26,8 @@ class Model(Compiled):
 
     Parameters
     ----------
-    inputs : Input or Symbol, or a sequence or dict of them
-    outputs : Symbol, or a sequence or dict of them
+    inputs : Input or Symbol, or a sequence of them, or a dict by their names
+    outputs : Symbol, or a sequence of them, or a dict by the names of the layers that made them
     name : str, optional
 
     Attributes
