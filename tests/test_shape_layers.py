@@ -55,6 +55,7 @@ def test_predictions_and_targets_have_the_shape_of_the_last_layer():
         (lambda: Residual([fb.Dense(64), Reshape((2, 32))])(fb.Input((6,))), r"one axis for residual.*\(2, 32\)"),
         (lambda: Residual([Flatten(), fb.Dense(64)])(fb.Input((2, 3))), r"one axis for residual.*\(2, 3\)"),
         (lambda: Residual([Reshape((2, 3))])(fb.Input((6,))), r"one axis for residual.*\(2, 3\)"),
+        (lambda: fb.Activation("softmax")(fb.Input((2, 3))), r"one axis for activation.*\(2, 3\)"),
         (lambda: Rescaling(np.nan), "scale as finite numbers"),
         (lambda: Rescaling([1.0, 2.0])(fb.Input((3,))), r"scale that fits rows of shape \(3,\), got shape \(2,\)"),
         (lambda: Normalization(mean=1.0), "mean and variance, or neither"),
