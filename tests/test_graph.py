@@ -305,6 +305,21 @@ BAD = {
     ),
     "an input that leads nowhere": (lambda x, y: fb.Model([x, y], fb.Dense(3)(x)), ValueError, "lead to none"),
     "the same input twice": (lambda x, y: fb.Model([x, x], fb.Dense(3)(x)), ValueError, "different inputs"),
+    "a layer twice in a residual": (
+        lambda x, y: Residual([layer := fb.Dense(5), layer]),
+        ValueError,
+        "expected each layer once in <Residual residual.*, got <Dense dense.*> twice",
+    ),
+    "a layer in a residual and behind it": (
+        lambda x, y: fb.Model(x, (layer := fb.Dense(5, name="tied"))(Residual([layer])(x))),
+        ValueError,
+        "expected layers inside a layer to be nowhere else, got that with weights 'tied/kernel' twice",
+    ),
+    "a layer in two residuals": (
+        lambda x, y: fb.Sequential([x, Residual([layer := fb.Dense(5)]), Residual([layer])]),
+        ValueError,
+        "nowhere else",
+    ),
     "shapes that do not fit": (lambda x, y: Add()([x, y]), ValueError, r"one shape.*\(5,\), \(3,\)"),
     "one symbol to merge": (lambda x, y: Add()([x]), ValueError, "two symbols or more"),
     "an array for a symbol": (lambda x, y: fb.Dense(3)(np.ones((2, 5))), TypeError, "expected a symbol"),

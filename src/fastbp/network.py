@@ -194,12 +194,15 @@ def check_names(layers: Sequence[Any]) -> None:
 
 
 def check_paths(variables: Sequence[Variable]) -> None:
-    """Each weight has a path of its own, also those of layers inside layers."""
-    paths: set[str] = set()
+    """Each weight has a path of its own, also those of layers inside layers, which can be nowhere else."""
+    found: dict[str, Variable] = {}
     for variable in variables:
-        if variable.path in paths:
+        other = found.setdefault(variable.path, variable)
+        if other is not variable:
             raise ValueError(f"expected layers of different names, got two with weights {variable.path!r}")
-        paths.add(variable.path)
+    if len(found) < len(variables):  # copies and files would have a layer for each place
+        shared = next(variable.path for variable in found.values() if variables.count(variable) > 1)
+        raise ValueError(f"expected layers inside a layer to be nowhere else, got that with weights {shared!r} twice")
 
 
 def common_dtype(layers: Sequence[Any]) -> np.dtype:

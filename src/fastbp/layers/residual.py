@@ -28,7 +28,8 @@ class Residual(Layer):
     TypeError
         If one is not a layer.
     ValueError
-        If there is none; or, once the shapes are known, if f changes that of rows of several axes.
+        If there is none, or one is there twice; or, once the shapes are known, if f changes that of rows of several
+        axes.
 
     Examples
     --------
@@ -44,6 +45,8 @@ class Residual(Layer):
         for layer in self.layers:
             if not isinstance(layer, Layer) or layer.merges or layer.index_limit is not None:
                 raise TypeError(f"expected layers of one input, of numbers to add to, in {self!r}, got {layer!r}")
+            if self.layers.count(layer) > 1:
+                raise ValueError(f"expected each layer once in {self!r}, got {layer!r} twice")
         if not self.layers:
             raise ValueError(f"expected at least one layer in {self!r}, got none")
         self._projection: Dense | None = None
