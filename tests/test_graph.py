@@ -185,6 +185,47 @@ def test_models_stand_among_the_layers_of_a_sequential():
     np.testing.assert_allclose(encoder.predict(X) @ w + b, model.predict(X), atol=1e-5)
 
 
+def test_a_row_that_does_not_fit_leaves_its_layers_as_they_were():
+    x = fb.Input((4,))
+    whole = fb.Model(x, fb.Dense(4)(x))
+    kept, free, block = fb.Dense(4), fb.Dense(4), Residual([fb.Dense(4)])
+    kept(x)
+    inner = fb.Sequential([free, kept, block, whole])
+    before = whole.get_weights()
+    with pytest.raises(ValueError, match="rows of 3 elements"):
+        fb.Sequential([fb.Input((5,)), inner, fb.layers.Reshape((3,))])
+    built = [inner.built, free.built, block.built, block.layers[0].built, kept.built, whole.built]
+    assert built == [False, False, False, False, True, True]
+    assert inner.compute_output_shape((3,)) == (4,)
+    assert fb.Sequential([fb.Input((3,)), inner]).predict(Y).shape == (33, 4)
+    for one, other in zip(before, whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_rows_in_rows_are_built_by_the_first_data():
+    def made():
+        inner = fb.Sequential([fb.Dense(4, "tanh"), fb.Sequential([fb.Dense(2)])])
+        return fb.Sequential([inner, fb.Dense(3)])
+
+    fitted, built = made(), made()
+    fitted.compile("sgd", "mse")
+    fitted.fit(X, Y, verbose=0)
+    built.build((5,))
+    shapes = [(5, 4), (4,), (4, 2), (2,), (2, 3), (3,)]
+    assert [v.shape for v in fitted.weights] == [v.shape for v in built.weights] == shapes
+
+
+def test_a_row_is_called_on_one_symbol_also_in_a_list():
+    x = fb.Input((5,))
+    assert fb.Sequential([fb.Dense(2)])([x]).shape == (2,)
+    unbuilt = fb.Sequential([fb.Dense(2)])
+    with pytest.raises(ValueError, match=r"expected 1 symbols for sequential.*, got 2"):
+        unbuilt([x, x])
+    with pytest.raises(TypeError, match="expected a symbol"):
+        unbuilt(np.ones((2, 5)))
+    assert not unbuilt.built
+
+
 @pytest.mark.parametrize("place", ["first in a row", "behind an input", "behind a layer", "twice", "saved"])
 def test_a_model_that_scales_its_input_does_so_as_a_layer_too(place, tmp_path):
     x = RNG.normal(size=(7, 5))

@@ -48,6 +48,11 @@ class Network:
         return self._graph.layers if self._graph else []
 
     @property
+    def inner(self) -> list[Layer]:
+        """The layers, as a layer calls those inside it."""
+        return self.layers
+
+    @property
     def inputs(self) -> tuple[Symbol, ...]:
         """The symbols that come in; none where the input's shape is still to come."""
         return self._graph.inputs if self._graph else ()
@@ -110,10 +115,11 @@ class Network:
         -------
         Symbol, or list of Symbol if there are several outputs
         """
+        symbols = one_or_several(inputs)
+        expected = len(self.inputs) or 1
+        if len(symbols) != expected:
+            raise ValueError(f"expected {expected} symbols for {self.name}, got {len(symbols)}")
         assert self._graph is not None
-        symbols = [as_symbol(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
-        if len(symbols) != len(self.inputs):
-            raise ValueError(f"expected {len(self.inputs)} symbols for {self.name}, got {len(symbols)}")
         behind = [own.node.layer.stand_in(symbol) for own, symbol in zip(self.inputs, symbols, strict=True)]
         outputs = self._graph.replay(behind)
         return outputs if len(outputs) > 1 else outputs[0]
@@ -182,6 +188,11 @@ class Network:
     def summary(self) -> None:
         """Print the layers with their shapes and numbers of parameters."""
         print_summary(self)
+
+
+def one_or_several(inputs: Any) -> list[Symbol]:
+    """The symbols that a network is called on."""
+    return [as_symbol(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
 
 
 def check_names(layers: Sequence[Any]) -> None:

@@ -84,10 +84,8 @@ class Residual(Layer):
             layer.draw_seeds(rng)
 
     def unbuild(self) -> None:
-        """Undo `build`, of the layers too."""
+        """Undo `build`; the layers keep what they have."""
         super().unbuild()
-        for layer in self.layers:
-            layer.unbuild()
         self._projection = None
 
     def record(self, tape: Any, *inputs: Any) -> Any:
