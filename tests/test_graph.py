@@ -1,5 +1,8 @@
 """Graphs of layers: branches, merges, shared layers, several inputs and outputs."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -173,6 +176,17 @@ def test_layers_inside_a_model_can_be_looked_at():
     inner = fb.Model(model.inputs, model.layers[0].output)
     w, b = model.layers[0].get_weights()
     np.testing.assert_allclose(inner.predict(X), np.maximum(X @ w + b, 0), atol=1e-5)
+
+
+def test_a_layer_keeps_its_first_call_alone_and_so_its_output():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(4, "relu"), fb.Dense(3)])
+    later = [weakref.ref(model(fb.Input((5,)))) for _ in range(3)]
+    gc.collect()
+    assert not any(symbol() for symbol in later)
+    inside = fb.Model(model.inputs, model.layers[0].output)
+    assert (inside.layers, inside.outputs[0].shape) == (model.layers[:1], (4,))
+    with pytest.raises(ValueError, match="expected a layer that was called, got <Dense"):
+        _ = fb.Dense(2).output
 
 
 def test_models_stand_among_the_layers_of_a_sequential():

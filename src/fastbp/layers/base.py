@@ -126,7 +126,7 @@ class Layer(Configured):
         self.weights: list[Variable] = []
         self._trainable = check_flag("trainable", trainable)
         self._built_for: tuple[tuple[int, ...], ...] = ()  # shapes of rows that come in
-        self._calls: list[Node] = []
+        self._call: Node | None = None  # the first
 
     @property
     def built(self) -> bool:
@@ -174,15 +174,16 @@ class Layer(Configured):
         symbols = as_symbols(self, inputs)
         shapes = tuple(symbol.shape for symbol in symbols)
         self.build(*shapes)
-        self._calls.append(Node(self, symbols))
-        return self._calls[-1].output
+        call = Node(self, symbols)
+        self._call = self._call or call
+        return call.output
 
     @property
     def output(self) -> Symbol:
-        """The symbol of what comes out, of a layer that was called once."""
-        if len(self._calls) != 1:
-            raise ValueError(f"expected a layer that was called once, got {len(self._calls)} calls of {self!r}")
-        return self._calls[0].output
+        """The symbol of what came out when the layer was first called."""
+        if self._call is None:
+            raise ValueError(f"expected a layer that was called, got {self!r}, which never was")
+        return self._call.output
 
     def build(self, *input_shapes: tuple[int, ...]) -> None:
         """Fix the shapes and make the variables, still without values; nothing if that was done for these shapes."""
@@ -205,7 +206,7 @@ class Layer(Configured):
         self._forget()
 
     def _forget(self) -> None:
-        self.output_shape, self.weights, self._built_for, self._calls = None, [], (), []
+        self.output_shape, self.weights, self._built_for, self._call = None, [], (), None
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
         """Shape of a row that comes out where rows of this shape come in, or of these where the layer merges."""
