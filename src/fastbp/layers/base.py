@@ -306,6 +306,8 @@ class Layer(Configured):
 
     def set_weights(self, weights: Any) -> None:
         """Copy arrays into the weights; if one does not fit, none has changed."""
+        if not self.built:
+            raise ValueError(f"expected a built layer, but {self.name} does not know its input shape yet")
         assign(self.weights, weights)
 
     def get_config(self) -> dict[str, Any]:
