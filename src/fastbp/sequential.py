@@ -8,6 +8,7 @@ from typing import Any, Self
 from fastbp.config import real_type
 from fastbp.graph import as_list, trace
 from fastbp.layers import Input, Layer, Reshape
+from fastbp.layers.base import check_made, shape_behind
 from fastbp.model import Model
 from fastbp.network import Network, check_dtypes, check_names, common_dtype, one_or_several
 from fastbp.registry import decode, encode
@@ -106,7 +107,7 @@ class Sequential(Model):
             raise ValueError(f"expected at least one layer in {self.name}, got none")
         (shape,) = input_shapes
         for layer in self._chain:
-            shape = layer.compute_output_shape(shape)
+            shape = shape_behind(layer, shape)
         return [shape]
 
     def get_config(self) -> dict[str, Any]:
@@ -200,6 +201,8 @@ def check_layer(layer: Any, position: int, before: list[Any], alone: bool) -> No
     if not isinstance(layer, (Layer, Network)):
         hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
         raise TypeError(f"expected a layer, got {layer!r}{hint}")
+    if isinstance(layer, Layer):
+        check_made(layer)
     if layer in before:
         raise ValueError(f"expected each layer once, got {layer!r} twice")
     if isinstance(layer, Input) and (position or not alone):

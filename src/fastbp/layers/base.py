@@ -28,15 +28,62 @@ def unique_name(cls: type) -> str:
     return f"{stem}_{number}" if number else stem
 
 
-def check_shape(shape: object) -> tuple[int, ...]:
-    """The shape of a row: (columns,), also when only a number is given, or more axes."""
+def check_shape(shape: object, what: str = "a row") -> tuple[int, ...]:
+    """The shape of a row: (columns,), also when only a number is given, or more axes; or of something else."""
     try:
         sizes: tuple[Any, ...] = (operator.index(shape),)  # type: ignore[arg-type]
     except TypeError:
         sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else ()
     if not sizes:
-        raise ValueError(f"expected the shape of a row, such as (784,) or (28, 28), got {shape!r}")
-    return tuple(check_count("columns of a row" if len(sizes) == 1 else "axes of a row", size, 1) for size in sizes)
+        raise ValueError(f"expected the shape of {what}, such as (784,) or (28, 28), got {shape!r}")
+    return tuple(check_count(f"{'columns' if len(sizes) == 1 else 'axes'} of {what}", size, 1) for size in sizes)
+
+
+def check_made(layer: Layer) -> None:
+    """The layer's constructor has called that of its base.
+
+    Raises
+    ------
+    TypeError
+        If not: it has no name, nor anything else of a layer.
+    """
+    if "_trainable" not in vars(layer):
+        constructor = f"{type(layer).__name__}.__init__"
+        raise TypeError(f"expected {constructor} to call super().__init__(**options), got a layer without a name")
+
+
+def shape_behind(layer: Any, *input_shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of a row that comes out of a layer or a network, as it says.
+
+    Raises
+    ------
+    ValueError
+        If it says something else than a shape.
+    """
+    shape = layer.compute_output_shape(*input_shapes)
+    sizes = shape if isinstance(shape, (tuple, list)) else ()
+    if not sizes or not all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes):
+        method = f"{type(layer).__name__}.compute_output_shape"
+        raise ValueError(f"expected {method} to return the shape of a row, such as (5,), got {shape!r}")
+    return tuple(map(int, sizes))
+
+
+def check_variables(layer: Layer, made: Any) -> list[Variable]:
+    """What a layer's `variables` returned: its own, of different names, and those of layers inside it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else.
+    """
+    method = f"{type(layer).__name__}.variables"
+    if not isinstance(made, (list, tuple)) or not all(isinstance(each, Variable) for each in made):
+        raise TypeError(f"expected {method} to return a list of what new_weight makes, got {described(made)}")
+    own = [variable.name for variable in made if not variable.holders]
+    for name in own:
+        if own.count(name) > 1:
+            raise ValueError(f"expected {method} to return weights of different names, got {name!r} twice")
+    return list(made)
 
 
 def one_axis(layer: Layer, shape: tuple[int, ...]) -> int:
@@ -171,6 +218,7 @@ class Layer(Configured):
         ValueError
             If the layer cannot take their shapes, or was built for others.
         """
+        check_made(self)
         symbols = as_symbols(self, inputs)
         shapes = tuple(symbol.shape for symbol in symbols)
         self.build(*shapes)
@@ -193,8 +241,8 @@ class Layer(Configured):
         if known and input_shapes != known:
             expected, got = (shapes[0] if len(shapes) == 1 else shapes for shapes in (known, input_shapes))
             raise ValueError(f"expected rows of shape {expected} for {self!r}, got {got}")
-        output_shape = self.compute_output_shape(*input_shapes)
-        self.weights = self.variables(*input_shapes)
+        output_shape = shape_behind(self, *input_shapes)
+        self.weights = check_variables(self, self.variables(*input_shapes))
         self._built_for, self.output_shape = input_shapes, output_shape
         for variable in self.weights:
             variable.holders.append(self)
@@ -209,9 +257,16 @@ class Layer(Configured):
         self.output_shape, self.weights, self._built_for, self._call = None, [], (), None
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
-        """Shape of a row that comes out where rows of this shape come in, or of these where the layer merges."""
-        (shape,) = input_shapes
-        return tuple(shape)
+        """Shape of a row that comes out where rows of this shape come in, or of these where the layer merges.
+
+        Raises
+        ------
+        ValueError
+            If there are several, and the layer does not say what comes out of them.
+        """
+        if len(set(input_shapes)) != 1:
+            raise ValueError(f"expected rows of one shape for {self!r}, got {', '.join(map(str, input_shapes))}")
+        return tuple(input_shapes[0])
 
     def variables(self, *input_shapes: Any) -> list[Variable]:
         """New variables for rows of this shape, or of these where the layer merges."""
@@ -243,7 +298,7 @@ class Layer(Configured):
         Variable
             Its `value` is a NumPy array, once the layer is part of a model.
         """
-        sizes = check_shape(shape)
+        sizes = check_shape(shape, f"weight {name!r} of {type(self).__name__}")
         limit = constraints.get(constraint)
         if limit is not None:
             limit.check(sizes)

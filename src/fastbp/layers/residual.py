@@ -5,7 +5,7 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from fastbp.layers.base import Layer, Options, one_axis
+from fastbp.layers.base import Layer, Options, check_made, one_axis, shape_behind
 from fastbp.layers.dense import Dense
 from fastbp.layers.variable import Variable
 from fastbp.registry import encode
@@ -45,6 +45,7 @@ class Residual(Layer):
         for layer in self.layers:
             if not isinstance(layer, Layer) or layer.merges or layer.index_limit is not None:
                 raise TypeError(f"expected layers of one input, of numbers to add to, in {self!r}, got {layer!r}")
+            check_made(layer)
             if self.layers.count(layer) > 1:
                 raise ValueError(f"expected each layer once in {self!r}, got {layer!r} twice")
         if not self.layers:
@@ -55,7 +56,7 @@ class Residual(Layer):
         """The shape that comes out of the last layer; where it is another one, both are of one axis."""
         (first,) = (shape,) = input_shapes
         for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
+            shape = shape_behind(layer, shape)
         if shape != first:
             for changed in (first, shape):
                 one_axis(self, changed)
