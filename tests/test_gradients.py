@@ -64,6 +64,13 @@ def test_a_kink_is_skipped_and_not_taken_for_an_error():
     assert (report.checked, report.skipped) == (1, 1)
 
 
+def test_a_model_without_anything_to_train_has_nothing_to_compare():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(3, trainable=False)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="expected a model with weights to train, got none in sequential"):
+        fb.testing.check_gradients(model, X, REAL)
+
+
 @pytest.mark.parametrize(("option", "value"), [("epsilon", 0), ("epsilon", "x"), ("tolerance", -1), ("samples", 0)])
 def test_wrong_options_are_refused(option, value):
     model = fb.Sequential([fb.Dense(1, input_shape=(5,))])

@@ -1,5 +1,8 @@
 """Graphs of layers: branches, merges, shared layers, several inputs and outputs."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -121,6 +124,22 @@ def test_training_a_graph_gives_the_same_bits_on_any_number_of_threads(threads):
         fb.set_num_threads(before)
 
 
+@pytest.mark.parametrize("readers", [1, 2, 3, 5])
+def test_every_tensor_of_a_trace_has_a_name_of_its_own(readers):
+    x = fb.Input((5,), name="A1")
+    hidden = fb.Dense(3)(x)
+    outputs = [fb.Dense(3, kernel_regularizer="l2")(hidden) for _ in range(readers)]
+    both = [Add()([*outputs, hidden]), Multiply()([hidden, hidden])]
+    model = fb.Model(x, both)
+    model.compile("sgd", "mse")
+    names = model.program("trace", 4).names()
+    assert len(set(names)) == len(names)
+    trace = model.gradients(X, [Y, Y])
+    dz = trace["dZ1"]
+    np.testing.assert_allclose(trace["dW1"], X.T @ dz, atol=1e-5)
+    assert fb.testing.check_gradients(model, X, [Y, Y]).ok
+
+
 def test_a_part_of_a_model_shares_its_weights():
     x = fb.Input((5,))
     hidden = fb.Dense(4, "relu")(x)
@@ -159,13 +178,89 @@ def test_layers_inside_a_model_can_be_looked_at():
     np.testing.assert_allclose(inner.predict(X), np.maximum(X @ w + b, 0), atol=1e-5)
 
 
+def test_a_layer_keeps_its_first_call_alone_and_so_its_output():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(4, "relu"), fb.Dense(3)])
+    later = [weakref.ref(model(fb.Input((5,)))) for _ in range(3)]
+    gc.collect()
+    assert not any(symbol() for symbol in later)
+    inside = fb.Model(model.inputs, model.layers[0].output)
+    assert (inside.layers, inside.outputs[0].shape) == (model.layers[:1], (4,))
+    with pytest.raises(ValueError, match="expected a layer that was called, got <Dense"):
+        _ = fb.Dense(2).output
+
+
 def test_models_stand_among_the_layers_of_a_sequential():
     encoder = fb.Sequential([fb.Dense(4, "tanh"), fb.Dense(2)])
     model = fb.Sequential([fb.Input((5,)), encoder, fb.Dense(5)])
     model.compile("adam", "mse")
     model.fit(X, X, epochs=2, verbose=0)
     assert len(model.layers) == 3
-    np.testing.assert_allclose(encoder.predict(X) @ model.layers[-1].get_weights()[0], model.predict(X), atol=0.1)
+    w, b = model.layers[-1].get_weights()
+    np.testing.assert_allclose(encoder.predict(X) @ w + b, model.predict(X), atol=1e-5)
+
+
+def test_a_row_that_does_not_fit_leaves_its_layers_as_they_were():
+    x = fb.Input((4,))
+    whole = fb.Model(x, fb.Dense(4)(x))
+    kept, free, block = fb.Dense(4), fb.Dense(4), Residual([fb.Dense(4)])
+    kept(x)
+    inner = fb.Sequential([free, kept, block, whole])
+    before = whole.get_weights()
+    with pytest.raises(ValueError, match="rows of 3 elements"):
+        fb.Sequential([fb.Input((5,)), inner, fb.layers.Reshape((3,))])
+    built = [inner.built, free.built, block.built, block.layers[0].built, kept.built, whole.built]
+    assert built == [False, False, False, False, True, True]
+    assert inner.compute_output_shape((3,)) == (4,)
+    assert fb.Sequential([fb.Input((3,)), inner]).predict(Y).shape == (33, 4)
+    for one, other in zip(before, whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_rows_in_rows_are_built_by_the_first_data():
+    def made():
+        inner = fb.Sequential([fb.Dense(4, "tanh"), fb.Sequential([fb.Dense(2)])])
+        return fb.Sequential([inner, fb.Dense(3)])
+
+    fitted, built = made(), made()
+    fitted.compile("sgd", "mse")
+    fitted.fit(X, Y, verbose=0)
+    built.build((5,))
+    shapes = [(5, 4), (4,), (4, 2), (2,), (2, 3), (3,)]
+    assert [v.shape for v in fitted.weights] == [v.shape for v in built.weights] == shapes
+
+
+def test_a_row_is_called_on_one_symbol_also_in_a_list():
+    x = fb.Input((5,))
+    assert fb.Sequential([fb.Dense(2)])([x]).shape == (2,)
+    unbuilt = fb.Sequential([fb.Dense(2)])
+    with pytest.raises(ValueError, match=r"expected 1 symbols for sequential.*, got 2"):
+        unbuilt([x, x])
+    with pytest.raises(TypeError, match="expected a symbol"):
+        unbuilt(np.ones((2, 5)))
+    assert not unbuilt.built
+
+
+@pytest.mark.parametrize("place", ["first in a row", "behind an input", "behind a layer", "twice", "saved"])
+def test_a_model_that_scales_its_input_does_so_as_a_layer_too(place, tmp_path):
+    x = RNG.normal(size=(7, 5))
+    inner = fb.Sequential([fb.Input((5,), scale=0.25, dtype="float64"), fb.Dense(5, "tanh")])
+    want, start = inner.predict(x), fb.Input((5,), dtype="float64")
+    if place == "first in a row":
+        model = fb.Sequential([inner])
+    elif place == "behind a layer":
+        model = fb.Model(start, inner(fb.layers.Rescaling(2.0)(start)))
+        want = inner.predict(2 * x)
+    elif place == "twice":
+        model = fb.Model(start, inner(inner(start)))
+        want = inner.predict(want)
+    else:
+        model = fb.Sequential([start, inner])
+    if place == "saved":
+        model.save(tmp_path / "model")
+        model = fb.load(tmp_path / "model")
+    np.testing.assert_allclose(model.predict(x), want, rtol=1e-12)
+    model.compile("sgd", "mse")
+    assert fb.testing.check_gradients(model, x, x).ok
 
 
 def test_weights_of_rows_and_classes_scale_losses_and_gradients():
@@ -208,7 +303,56 @@ def test_frozen_layers_do_not_change_and_count_as_such(capsys):
     assert "Non-trainable params: 24" in capsys.readouterr().out
 
 
+def test_programs_are_kept_while_no_layer_is_frozen_or_thawed():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(3)])
+    model.compile("sgd", "mse")
+    program = model.program("train")
+    fb.Sequential.from_config(fb.Sequential([fb.Input((9,)), fb.Dense(1, trainable=False)]).get_config())
+    model.trainable = True
+    assert model.program("train") is program
+    model.trainable = False
+    assert model.program("train") is not program
+
+
+@pytest.mark.parametrize("kind", ["one output twice", "two calls of a layer"])
+def test_outputs_of_one_layer_have_a_loss_each(kind, tmp_path):
+    x, last = fb.Input((5,), name="x"), fb.Dense(3, name="last")
+    hidden = fb.Dense(5, "tanh")(x)
+    first = last(hidden)
+    second = first if kind == "one output twice" else last(fb.Dense(5, "tanh", name="other")(hidden))
+    model = fb.Model(x, [first, second, fb.Dense(3, name="last_1")(hidden)])
+    assert model.output_names == ["last", "last_2", "last_1"]
+    model.compile("sgd", {"last": "mse", "last_1": "mae", "last_2": "mae"}, metrics={"last_2": ["mse"]})
+    y = [Y, Y + 1, Y]
+    logs = model.evaluate(X, y, return_dict=True)
+    outputs = model.predict(X)
+    assert logs["last_loss"] == pytest.approx(np.square(outputs[0] - Y).mean(), rel=1e-5)
+    assert logs["last_2_loss"] == pytest.approx(np.abs(outputs[1] - Y - 1).mean(), rel=1e-5)
+    assert logs["last_2_mse"] == pytest.approx(np.square(outputs[1] - Y - 1).mean(), rel=1e-5)
+    assert fb.testing.check_gradients(model, X, y).ok
+    model.fit(X, dict(zip(model.output_names, y, strict=True)), verbose=0)
+    model.save(tmp_path / "model")
+    assert fb.load(tmp_path / "model").evaluate(X, y) == model.evaluate(X, y)
+
+
+def test_a_dict_of_symbols_goes_by_their_names():
+    a, b = fb.Input((5,), name="a"), fb.Input((3,), name="b")
+    y = fb.Dense(2, name="y")(Concatenate()([a, b]))
+    model = fb.Model({"b": b, "a": a}, {"y": y, "y_1": y})
+    assert (model.input_names, model.output_names) == (["b", "a"], ["y", "y_1"])
+
+
 BAD = {
+    "keys that are not the inputs' names": (
+        lambda x, y: fb.Model({"u": x}, fb.Dense(3)(x)),
+        ValueError,
+        "expected inputs by the names of their layers, input.*, got u",
+    ),
+    "keys that are not the outputs' names": (
+        lambda x, y: fb.Model(x, {"out": fb.Dense(3, name="last")(x)}),
+        ValueError,
+        "expected outputs by the names of their layers, last, got out",
+    ),
     "an Input that is not named": (
         lambda x, y: fb.Model(x, Add()([fb.Dense(3)(x), fb.Dense(3)(y)])),
         ValueError,
@@ -216,6 +360,21 @@ BAD = {
     ),
     "an input that leads nowhere": (lambda x, y: fb.Model([x, y], fb.Dense(3)(x)), ValueError, "lead to none"),
     "the same input twice": (lambda x, y: fb.Model([x, x], fb.Dense(3)(x)), ValueError, "different inputs"),
+    "a layer twice in a residual": (
+        lambda x, y: Residual([layer := fb.Dense(5), layer]),
+        ValueError,
+        "expected each layer once in <Residual residual.*, got <Dense dense.*> twice",
+    ),
+    "a layer in a residual and behind it": (
+        lambda x, y: fb.Model(x, (layer := fb.Dense(5, name="tied"))(Residual([layer])(x))),
+        ValueError,
+        "expected layers inside a layer to be nowhere else, got that with weights 'tied/kernel' twice",
+    ),
+    "a layer in two residuals": (
+        lambda x, y: fb.Sequential([x, Residual([layer := fb.Dense(5)]), Residual([layer])]),
+        ValueError,
+        "nowhere else",
+    ),
     "shapes that do not fit": (lambda x, y: Add()([x, y]), ValueError, r"one shape.*\(5,\), \(3,\)"),
     "one symbol to merge": (lambda x, y: Add()([x]), ValueError, "two symbols or more"),
     "an array for a symbol": (lambda x, y: fb.Dense(3)(np.ones((2, 5))), TypeError, "expected a symbol"),

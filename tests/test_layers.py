@@ -126,6 +126,42 @@ def test_get_config_makes_the_same_layer_again():
         assert type(layer)(**layer.get_config()).get_config() == layer.get_config()
 
 
+def called():
+    layer = fb.Dense(2, name="called")
+    layer(fb.Input((3,)))
+    return layer
+
+
+def in_a_model():
+    layer = fb.Dense(2, name="built", input_shape=(3,))
+    fb.Sequential([layer])
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("make", "largest", "words"),
+    [
+        (lambda: fb.Dense(2, name="new"), 1, "expected a built layer, but new does not know its input shape yet"),
+        (called, 1, "expected called/kernel to have a value, but its model is not built yet"),
+        (in_a_model, 1e300, r"expected built/bias of numbers that float32 has, got 1e\+300"),
+        (in_a_model, -1e39, r"expected built/bias of numbers that float32 has, got 1e\+39"),
+    ],
+)
+def test_weights_that_cannot_be_set_say_why_and_change_nothing(make, largest, words):
+    layer = make()
+    before = [v.value if v.value is None else v.value.copy() for v in layer.weights]
+    with pytest.raises(ValueError, match=words):
+        layer.set_weights([np.ones((3, 2)), np.array([0.0, largest])])
+    for variable, value in zip(layer.weights, before, strict=True):
+        np.testing.assert_array_equal(variable.value, value)
+
+
+def test_weights_may_be_infinite_if_they_are_given_so():
+    layer = in_a_model()
+    layer.set_weights([np.ones((3, 2)), np.array([-np.inf, np.nan])])
+    np.testing.assert_array_equal(layer.get_weights()[1], [-np.inf, np.nan])
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

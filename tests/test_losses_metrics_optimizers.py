@@ -127,6 +127,7 @@ def test_metrics_that_take_other_targets_than_the_loss_are_refused():
         (lambda: setattr(optimizers.SGD(), "learning_rate", -1), "learning_rate"),
         (lambda: compiled(metrics=["mse", "mse"]), "different names"),
         (lambda: losses.get("sparse_categorical_crossentropy").resolve(1, True), "at least 2 outputs"),
+        (lambda: losses.get("categorical_crossentropy").resolve(1, False), "at least 2 outputs"),
     ],
 )
 def test_wrong_options_are_refused_with_expected_and_received(make, words):

@@ -161,10 +161,7 @@ def test_penalties_and_decay_together_give_the_step_of_the_whole_gradient(optimi
     model, plain = make(optimizer, kernel_regularizer="l2"), make(optimizer)
     w = plain.get_weights()[0]
     gradient = plain.gradients(X, Y)["dW1"] + 0.02 * w
-    update = getattr(fb.ops, "sgd" if optimizer == "sgd" else optimizer)
-    optimizer_of = model.optimizer
-    rate = optimizer_of.learning_rate
-    states = [np.zeros_like(w) for _ in range(optimizer_of.slots)]
+    rate = model.optimizer.learning_rate
     model.train_on_batch(X, Y)
     if optimizer == "sgd":
         want = w - rate * gradient
@@ -176,8 +173,6 @@ def test_penalties_and_decay_together_give_the_step_of_the_whole_gradient(optimi
         decayed = w * (1 - rate * 0.004) if optimizer == "adamw" else w
         step = rate * np.sqrt(1 - 0.999) / (1 - 0.9)
         want = decayed - step * 0.1 * gradient / (np.sqrt(0.001 * gradient**2) + 1e-7)
-    assert update is not None
-    assert len(states) == optimizer_of.slots
     np.testing.assert_allclose(model.get_weights()[0], want, rtol=1e-9, atol=1e-12)
 
 

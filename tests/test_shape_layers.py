@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import fastbp as fb
-from fastbp.layers import Concatenate, Embedding, Flatten, Normalization, Rescaling, Reshape
+from fastbp.compiler.tape import Tape
+from fastbp.layers import Concatenate, Embedding, Flatten, Normalization, Rescaling, Reshape, Residual
 
 RNG = np.random.default_rng(0)
 
@@ -51,6 +52,10 @@ def test_predictions_and_targets_have_the_shape_of_the_last_layer():
         (lambda: Reshape((5,))(fb.Input((6,))), r"rows of 5 elements.*got \(6,\)"),
         (lambda: Reshape((4, -1))(fb.Input((6,))), r"rows of 4 elements.*got \(6,\)"),
         (lambda: fb.Dense(3)(fb.Input((2, 3))), "put a Flatten before it"),
+        (lambda: Residual([fb.Dense(64), Reshape((2, 32))])(fb.Input((6,))), r"one axis for residual.*\(2, 32\)"),
+        (lambda: Residual([Flatten(), fb.Dense(64)])(fb.Input((2, 3))), r"one axis for residual.*\(2, 3\)"),
+        (lambda: Residual([Reshape((2, 3))])(fb.Input((6,))), r"one axis for residual.*\(2, 3\)"),
+        (lambda: fb.Activation("softmax")(fb.Input((2, 3))), r"one axis for activation.*\(2, 3\)"),
         (lambda: Rescaling(np.nan), "scale as finite numbers"),
         (lambda: Rescaling([1.0, 2.0])(fb.Input((3,))), r"scale that fits rows of shape \(3,\), got shape \(2,\)"),
         (lambda: Normalization(mean=1.0), "mean and variance, or neither"),
@@ -89,6 +94,23 @@ def test_adapt_refuses_what_is_no_number_or_has_another_shape():
     fb.Sequential([fb.Input((3,)), layer])
     with pytest.raises(ValueError, match=r"rows of shape \(3,\)"):
         layer.adapt(np.zeros((5, 4)))
+
+
+def test_a_residual_adds_rows_of_several_axes_that_keep_their_shape():
+    x = RNG.normal(size=(7, 2, 3))
+    block = Residual([Flatten(), fb.Dense(6, "tanh"), Reshape((2, 3))])
+    model = fb.Sequential([fb.Input((2, 3), dtype="float64"), block])
+    model.compile("sgd", "mse")
+    w, b = model.get_weights()
+    np.testing.assert_allclose(model.predict(x), x + np.tanh(x.reshape(7, 6) @ w + b).reshape(x.shape))
+    assert fb.testing.check_gradients(model, x, x).ok
+
+
+@pytest.mark.parametrize("merge", ["add", "multiply"])
+def test_a_tape_merges_tensors_of_one_shape_only(merge):
+    tape = Tape()
+    with pytest.raises(ValueError, match=r"one shape, got a of \(2,\) and b of \(64,\)"):
+        getattr(tape, merge)(tape.batch("a", 2), tape.batch("b", 64))
 
 
 # -- scaling

@@ -104,6 +104,58 @@ def test_gradients_of_a_frozen_layer_are_those_of_its_moving_moments():
     assert same(norm.get_weights(), before)
 
 
+def changed(model, holder):
+    """Which weights of a holder a training changes."""
+    before = holder.get_weights()
+    model.fit(X, LABELS, epochs=2, verbose=0)
+    return [not np.array_equal(*pair) for pair in zip(before, holder.get_weights(), strict=True)]
+
+
+HOLDERS = {
+    "residual": lambda inside: fb.layers.Residual(inside),
+    "residual in a residual": lambda inside: fb.layers.Residual([fb.layers.Residual(inside)]),
+    "model": lambda inside: fb.Sequential([fb.Input((5,)), *inside]),
+    "unbuilt model in a model": lambda inside: fb.Sequential([fb.Input((5,)), fb.Sequential(inside)]),
+}
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_what_holds_layers_trains_and_freezes_all_of_them(kind, tmp_path):
+    """Also the moments of a normalisation, which belong to its weights."""
+    holder = HOLDERS[kind]([BatchNormalization(), fb.Dense(5)])
+    model = model_of(holder, fb.Dense(1), loss="mse", dtype="float32")
+    assert holder.trainable
+    for flag in (False, True, False):
+        holder.trainable = flag
+        assert holder.trainable == flag
+        assert changed(model, holder) == [flag] * 6
+        assert changed(model, model.layers[-1]) == [True, True]
+        assert fb.testing.check_gradients(model, X, LABELS).ok
+    model.save(tmp_path / "model")
+    again = fb.load(tmp_path / "model")
+    assert len(again.trainable_weights) == 2
+
+
+def test_a_weight_trains_if_all_that_hold_it_are_trainable(tmp_path):
+    norm = BatchNormalization(trainable=False)
+    block = fb.layers.Residual([norm, fb.Dense(4)])
+    model = model_of(block, fb.Dense(1), loss="mse")
+    assert changed(model, block) == [False, False, False, False, True, True, True]  # the last is the projection
+    model.save(tmp_path / "model")
+    again = fb.load(tmp_path / "model")
+    assert [v.path for v in again.trainable_weights] == [v.path for v in model.trainable_weights]
+    block.trainable = True
+    assert changed(model, block) == [True] * 7
+    block.trainable = False
+    norm.trainable = True  # the block still is not
+    assert changed(model, block) == [False] * 7
+
+
+def test_a_residual_made_frozen_is():
+    block = fb.layers.Residual([BatchNormalization(), fb.Dense(5)], trainable=False)
+    assert changed(model_of(block, fb.Dense(1), loss="mse"), block) == [False] * 6
+
+
 @pytest.mark.parametrize("name", ["batch", "layer", "rms"])
 def test_a_batch_of_one_row_has_gradients(name):
     model = model_of(fb.Dense(8), NORMS[name](), fb.Activation("tanh"), fb.Dense(3, "softmax"))
@@ -318,6 +370,19 @@ def test_step_by_step_epoch_by_epoch_and_in_one_run_are_the_same():
         model.fit(x, y, epochs=4, shuffle=False, verbose=0, callbacks=Listener())
 
     assert all(same(trained(), trained(run=run)) for run in (steps, epochs, chunks))
+
+
+@pytest.mark.parametrize("accumulated", [None, 3])
+@pytest.mark.parametrize("name", DISTURBANCES)
+def test_gradients_are_those_of_the_next_step_whether_or_not_it_updates(name, accumulated):
+    optimizer = fb.optimizers.SGD(0.01, gradient_accumulation_steps=accumulated)
+    model = model_of(DISTURBANCES[name](), fb.Dense(1), optimizer=optimizer, loss="mae")
+    seen = set()
+    for _ in range(5):
+        loss = float(model.gradients(X, LABELS)["loss"])
+        assert loss == pytest.approx(model.train_on_batch(X, LABELS), rel=1e-12)
+        seen.add(loss)
+    assert len(seen) == 5
 
 
 def test_a_seed_of_the_package_decides_the_masks_and_a_drawn_seed_is_in_the_configuration():

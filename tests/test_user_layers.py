@@ -164,6 +164,35 @@ def test_a_wrong_gradient_is_found():
     assert not fb.testing.check_gradients(make(loss=WrongLoss()), X, Y).ok
 
 
+def scaled_by(name, slope=1.0):
+    """A layer with one weight of this name, whose gradient is right if the slope is 1."""
+
+    class Scaled(fb.layers.Layer):
+        def variables(self, shape):
+            self.factor = self.new_weight(name, shape, "ones")
+            return [self.factor]
+
+        def forward(self, x):
+            return x * self.factor.value
+
+        def backward(self, dy, x, y):
+            return dy * self.factor.value, slope * (dy * x).sum(axis=0)
+
+    return Scaled()
+
+
+@pytest.mark.parametrize("slope", [1.0, 7.0])
+@pytest.mark.parametrize("name", ["gamma", "W", "A", "b", "A1'", "dA"])
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_gradients_are_compared_by_weight_whatever_its_name(name, place, slope):
+    """The names of a user's weights may be those of the literature, for other tensors."""
+    layers = [scaled_by(name, slope), fb.BatchNormalization()]
+    model = make(*(layers if place == "before" else layers[::-1]))
+    assert fb.testing.check_gradients(model, X, Y).ok == (slope == 1)
+    names = model.program("trace", 40).names()
+    assert len(set(names)) == len(names)
+
+
 # -- errors
 
 
@@ -262,7 +291,11 @@ def with_result(method, result):
         ),
         (with_result("forward", lambda x: x + 1j), TypeError, "got dtype complex"),
         (with_result("backward", lambda dy, x, y: dy.sum()), ValueError, r"return dx with shape \(40, 4\), got \(\)"),
-        (with_result("backward", lambda dy, x, y: (dy, dy)), ValueError, "return 1 gradients.*got 2"),
+        (
+            with_result("backward", lambda dy, x, y: (dy, dy)),
+            ValueError,
+            r"expected Odd\.backward to return 1 gradients.*got 2",
+        ),
         (with_result("forward", lambda x: x.fill(0)), ValueError, "read-only"),
     ],
 )
@@ -272,8 +305,80 @@ def test_wrong_results_of_a_layer_are_named(layer, error, words):
     with pytest.raises(error, match=words):
         model.fit(X, Y, batch_size=40, verbose=0)
     for one, other in zip(before, model.get_weights(), strict=True):
-        assert np.isfinite(other).all()
-        assert one.shape == other.shape
+        np.testing.assert_array_equal(one, other)
+
+
+def odd(**methods):
+    return type("Odd", (fb.layers.Layer,), methods)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        (
+            odd(compute_output_shape=lambda self, shape: 5),
+            ValueError,
+            r"expected Odd.compute_output_shape to return the shape of a row, such as \(5,\), got 5",
+        ),
+        (odd(compute_output_shape=lambda self, shape: (None, 5)), ValueError, r"got \(None, 5\)"),
+        (odd(compute_output_shape=lambda self, shape: ()), ValueError, r"got \(\)"),
+        (
+            odd(variables=lambda self, shape: None),
+            TypeError,
+            "expected Odd.variables to return a list of what new_weight makes, got None",
+        ),
+        (odd(variables=lambda self, shape: [np.ones(3)]), TypeError, "of what new_weight makes"),
+        (
+            odd(variables=lambda self, shape: [self.new_weight("a", shape), self.new_weight("a", shape)]),
+            ValueError,
+            "expected Odd.variables to return weights of different names, got 'a' twice",
+        ),
+        (
+            odd(variables=lambda self, shape: [self.new_weight("a", ())]),
+            ValueError,
+            r"expected the shape of weight 'a' of Odd, such as .*, got \(\)",
+        ),
+        (
+            odd(__init__=lambda self: None),
+            TypeError,
+            r"expected Odd.__init__ to call super\(\).__init__\(\*\*options\), got a layer without a name",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda kind: kind()(fb.Input((3,))),
+        lambda kind: fb.Sequential([fb.Input((3,)), kind(), fb.Dense(1)]),
+        lambda kind: fb.Sequential([kind(), fb.Dense(1)]).build((3,)),
+        lambda kind: fb.layers.Residual([kind(), fb.Dense(3)])(fb.Input((3,))),
+    ],
+    ids=["called", "in a row", "in an unbuilt row", "in a residual"],
+)
+def test_layers_that_break_the_rules_are_named_with_their_method(kind, error, words, place):
+    with pytest.raises(error, match=words):
+        place(kind)
+
+
+def test_the_shape_of_an_odd_layer_is_checked_before_a_model_is_built():
+    model = fb.Sequential([odd(compute_output_shape=lambda self, shape: 5)(), fb.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"expected Odd\.compute_output_shape"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_a_merge_of_one_shape_need_not_say_what_comes_out():
+    class Largest(fb.layers.Layer):
+        merges = True
+
+        def forward(self, *inputs):
+            return np.max(inputs, axis=0)
+
+    a, b = fb.Input((3,)), fb.Input((2,))
+    model = fb.Model(a, Largest()([a, fb.layers.Rescaling(-1.0)(a)]))
+    np.testing.assert_array_equal(model.predict(X[:, :3]), np.abs(X[:, :3]).astype("f4"))
+    with pytest.raises(ValueError, match=r"expected rows of one shape for <Largest largest.*, got \(3,\), \(2,\)"):
+        Largest()([a, b])
 
 
 def test_gradients_of_weights_are_checked_by_name():

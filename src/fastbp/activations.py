@@ -49,6 +49,11 @@ class Activation:
         lookup("kernel", KERNELS, self.kernel)
         check_alpha(self.kernel, self.alpha)
 
+    @property
+    def elementwise(self) -> bool:
+        """Whether it works on single elements, not on whole rows."""
+        return self.kernel != "softmax"
+
     def record(self, tape: Any, x: Any) -> Any:
         """Write the function to a tape; linear writes nothing."""
         if self.kernel == "linear":

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastbp import compiler, data, losses, metrics, optimizers
 from fastbp.data import Kind, Rows
-from fastbp.graph import Graph
+from fastbp.graph import Graph, names_of
 from fastbp.layers import Layer, Variable
 from fastbp.metrics import Function
 from fastbp.network import Network
@@ -80,13 +80,13 @@ class Compiled(Network):
 
     @property
     def output_names(self) -> list[str]:
-        """Names of the layers that make the outputs."""
-        return [symbol.name for symbol in self.outputs] or ["output"]
+        """Names of the layers that make the outputs, numbered where one makes several."""
+        return names_of(self.outputs) or ["output"]
 
     @property
     def input_names(self) -> list[str]:
         """Names of the inputs."""
-        return [symbol.name for symbol in self.inputs] or ["input"]
+        return names_of(self.inputs) or ["input"]
 
     def compile(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from math import prod
 from typing import Any, NamedTuple
 
@@ -171,12 +172,27 @@ def as_list(name: str, value: Any) -> list[Any]:
     return value
 
 
+def names_of(symbols: Sequence[Symbol]) -> list[str]:
+    """The names of the layers that made symbols; one that is there before gets a number that nobody has."""
+    taken, names = {symbol.name for symbol in symbols}, []
+    for symbol in symbols:
+        name = symbol.name
+        if name in names:
+            name = next(other for k in count(1) if (other := f"{name}_{k}") not in taken)
+            taken.add(name)
+        names.append(name)
+    return names
+
+
 def as_symbols(name: str, given: Any) -> tuple[Symbol, ...]:
-    """One symbol or several, all different where they are inputs."""
+    """One symbol or several, all different where they are inputs; in a dict, by their names."""
     items = list(given.values()) if isinstance(given, dict) else given
     symbols = tuple(as_symbol(item) for item in (items if isinstance(items, (list, tuple)) else [items]))
     if not symbols:
         raise ValueError(f"expected at least one of {name}, got none")
+    if isinstance(given, dict) and list(given) != names_of(symbols):
+        called = ", ".join(names_of(symbols))
+        raise ValueError(f"expected {name} by the names of their layers, {called}, got {', '.join(map(str, given))}")
     if name == "inputs" and len(set(symbols)) < len(symbols):
         raise ValueError(f"expected different inputs, got {', '.join(symbol.name for symbol in symbols)}")
     return symbols

@@ -233,7 +233,18 @@ class BinaryCrossentropy(_Crossentropy):
     limits = (0.0, 1.0)
 
 
-class CategoricalCrossentropy(_Crossentropy):
+class _OfClasses(_Crossentropy):
+    kernel = "categorical_crossentropy"
+    one_class = True
+
+    def resolve(self, outputs: int, labels: bool) -> Loss:
+        """Itself, if there are classes to tell apart."""
+        if outputs == 1:
+            raise ValueError(f"expected a model of at least 2 outputs for {self.name}, got 1: use binary_crossentropy")
+        return self
+
+
+class CategoricalCrossentropy(_OfClasses):
     """-Σ t log p, for one-hot targets or other distributions over the classes.
 
     Parameters
@@ -244,12 +255,11 @@ class CategoricalCrossentropy(_Crossentropy):
         s, from 0 to below 1: targets become t (1 - s) + s / classes.
     """
 
-    name = kernel = "categorical_crossentropy"
+    name = "categorical_crossentropy"
     limits = (0.0, math.inf)
-    one_class = True
 
 
-class SparseCategoricalCrossentropy(_Crossentropy):
+class SparseCategoricalCrossentropy(_OfClasses):
     """-log p of the target's class, for targets of class indices.
 
     Parameters
@@ -264,20 +274,13 @@ class SparseCategoricalCrossentropy(_Crossentropy):
     """
 
     name = "sparse_categorical_crossentropy"
-    kernel = "categorical_crossentropy"
-    labels = one_class = True
+    labels = True
 
     def __init__(
         self, from_logits: bool = False, ignore_class: int | None = None, label_smoothing: float = 0.0
     ) -> None:
         super().__init__(from_logits, label_smoothing)
         self.ignore_class = None if ignore_class is None else operator.index(ignore_class)
-
-    def resolve(self, outputs: int, labels: bool) -> Loss:
-        """Itself, if there are classes to tell apart."""
-        if outputs == 1:
-            raise ValueError(f"expected a model of at least 2 outputs for {self.name}, got 1: use binary_crossentropy")
-        return self
 
 
 class Crossentropy(_Crossentropy):

@@ -26,8 +26,8 @@ class Model(Compiled):
 
     Parameters
     ----------
-    inputs : Input or Symbol, or a sequence or dict of them
-    outputs : Symbol, or a sequence or dict of them
+    inputs : Input or Symbol, or a sequence of them, or a dict by their names
+    outputs : Symbol, or a sequence of them, or a dict by the names of the layers that made them
     name : str, optional
 
     Attributes
@@ -362,7 +362,7 @@ class Model(Compiled):
             program.bind(rows.arrays)
             program.reset()
             assert self.optimizer is not None
-            program.run(0, rows.size, step=self.optimizer.iterations)
+            program.run(0, rows.size, step=self.optimizer.batches)
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}

@@ -16,6 +16,7 @@ from fastbp.layers.base import as_symbol, unique_name
 from fastbp.layers.symbol import Node
 from fastbp.layers.variable import Storage, assign, store
 from fastbp.summary import print_summary
+from fastbp.utils import check_flag
 
 
 class Network:
@@ -47,6 +48,11 @@ class Network:
         return self._graph.layers if self._graph else []
 
     @property
+    def inner(self) -> list[Layer]:
+        """The layers, as a layer calls those inside it."""
+        return self.layers
+
+    @property
     def inputs(self) -> tuple[Symbol, ...]:
         """The symbols that come in; none where the input's shape is still to come."""
         return self._graph.inputs if self._graph else ()
@@ -72,6 +78,17 @@ class Network:
         return [variable for variable in self.weights if variable.trainable]
 
     @property
+    def trainable(self) -> bool:
+        """Whether all layers are trainable; set at any time, it holds for each of them from the next step on."""
+        return all(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        flag = check_flag("trainable", value)
+        for layer in self.layers:
+            layer.trainable = flag
+
+    @property
     def built(self) -> bool:
         """Whether the weights are there."""
         return self._storage is not None
@@ -88,7 +105,7 @@ class Network:
         return shapes if len(shapes) > 1 else shapes[0] if shapes else None
 
     def __call__(self, inputs: Any) -> Any:
-        """Call the layers again, on other symbols; the weights are shared.
+        """Call the layers again, on other symbols; the weights are shared, and an Input's scale holds here too.
 
         Parameters
         ----------
@@ -98,11 +115,13 @@ class Network:
         -------
         Symbol, or list of Symbol if there are several outputs
         """
+        symbols = one_or_several(inputs)
+        expected = len(self.inputs) or 1
+        if len(symbols) != expected:
+            raise ValueError(f"expected {expected} symbols for {self.name}, got {len(symbols)}")
         assert self._graph is not None
-        symbols = [as_symbol(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
-        if len(symbols) != len(self.inputs):
-            raise ValueError(f"expected {len(self.inputs)} symbols for {self.name}, got {len(symbols)}")
-        outputs = self._graph.replay(symbols)
+        behind = [own.node.layer.stand_in(symbol) for own, symbol in zip(self.inputs, symbols, strict=True)]
+        outputs = self._graph.replay(behind)
         return outputs if len(outputs) > 1 else outputs[0]
 
     def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -171,6 +190,11 @@ class Network:
         print_summary(self)
 
 
+def one_or_several(inputs: Any) -> list[Symbol]:
+    """The symbols that a network is called on."""
+    return [as_symbol(item) for item in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+
+
 def check_names(layers: Sequence[Any]) -> None:
     """Each layer has a name of its own."""
     names: set[str] = set()
@@ -181,12 +205,15 @@ def check_names(layers: Sequence[Any]) -> None:
 
 
 def check_paths(variables: Sequence[Variable]) -> None:
-    """Each weight has a path of its own, also those of layers inside layers."""
-    paths: set[str] = set()
+    """Each weight has a path of its own, also those of layers inside layers, which can be nowhere else."""
+    found: dict[str, Variable] = {}
     for variable in variables:
-        if variable.path in paths:
+        other = found.setdefault(variable.path, variable)
+        if other is not variable:
             raise ValueError(f"expected layers of different names, got two with weights {variable.path!r}")
-        paths.add(variable.path)
+    if len(found) < len(variables):  # copies and files would have a layer for each place
+        shared = next(variable.path for variable in found.values() if variables.count(variable) > 1)
+        raise ValueError(f"expected layers inside a layer to be nowhere else, got that with weights {shared!r} twice")
 
 
 def common_dtype(layers: Sequence[Any]) -> np.dtype:

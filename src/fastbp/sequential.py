@@ -8,8 +8,9 @@ from typing import Any, Self
 from fastbp.config import real_type
 from fastbp.graph import as_list, trace
 from fastbp.layers import Input, Layer, Reshape
+from fastbp.layers.base import check_made, shape_behind
 from fastbp.model import Model
-from fastbp.network import Network, check_dtypes, check_names, common_dtype
+from fastbp.network import Network, check_dtypes, check_names, common_dtype, one_or_several
 from fastbp.registry import decode, encode
 
 
@@ -88,9 +89,15 @@ class Sequential(Model):
 
     def __call__(self, inputs: Any) -> Any:
         """Call the layers again, on another symbol; the weights are shared."""
-        if not self.built:
-            self.build(getattr(inputs, "shape", None) or inputs.input_shape)
-        return super().__call__(inputs)
+        symbols = one_or_several(inputs)
+        if not self.built and len(symbols) == 1:
+            self.build(symbols[0].shape)
+        return super().__call__(symbols)
+
+    def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of a row that comes out where rows of this shape come in; nothing is built."""
+        (shape,) = self.output_shapes([input_shape])
+        return shape
 
     def output_shapes(self, input_shapes: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Shapes of the rows that come out where these come in; nothing is built."""
@@ -100,7 +107,7 @@ class Sequential(Model):
             raise ValueError(f"expected at least one layer in {self.name}, got none")
         (shape,) = input_shapes
         for layer in self._chain:
-            shape = layer.compute_output_shape(shape)
+            shape = shape_behind(layer, shape)
         return [shape]
 
     def get_config(self) -> dict[str, Any]:
@@ -149,7 +156,7 @@ class Sequential(Model):
         check_names(everything)
         check_dtypes(everything, self._dtype or common_dtype(everything))
         if source is not None and chain:
-            new = [layer for layer in chain if not layer.built]
+            new = unbuilt(chain)
             try:
                 called = len(self._chain) if self._graph else 0
                 symbol = self._graph.outputs[0] if self._graph else source.symbol
@@ -157,18 +164,25 @@ class Sequential(Model):
                     symbol = layer(symbol)
                 self._install(trace(source, symbol))
             except BaseException:
-                for layer in new:
-                    layer.unbuild()
+                for each in new:
+                    each.unbuild()
                 raise
         else:
             self._limits = [first_limit(chain)]
         self._source, self._chain = source, chain
 
     def unbuild(self) -> None:
-        """Forget the shape of a row, and the weights."""
-        for layer in self._chain:
-            layer.unbuild()
+        """Forget the shape of a row; the layers keep what they have."""
         self._graph = self._storage = None
+        self._columns, self._limits, self._folded = [None], [first_limit(self._chain)], {}
+
+
+def unbuilt(layers: Sequence[Any]) -> list[Any]:
+    """Those of these layers and models that are not built, and of those inside them."""
+    found = []
+    for layer in layers:
+        found += [*unbuilt(layer.inner), *([] if layer.built else [layer])]
+    return found
 
 
 def first_limit(chain: list[Any]) -> int | None:
@@ -187,6 +201,8 @@ def check_layer(layer: Any, position: int, before: list[Any], alone: bool) -> No
     if not isinstance(layer, (Layer, Network)):
         hint = f"; write {layer.__name__}(...)" if isinstance(layer, type) else ""
         raise TypeError(f"expected a layer, got {layer!r}{hint}")
+    if isinstance(layer, Layer):
+        check_made(layer)
     if layer in before:
         raise ValueError(f"expected each layer once, got {layer!r} twice")
     if isinstance(layer, Input) and (position or not alone):

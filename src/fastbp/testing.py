@@ -63,12 +63,13 @@ def check_gradients(
 ) -> GradientReport:
     """Compare the gradients that training uses with central differences.
 
-    The model is copied to float64 and not changed. It computes as in training: with the moments of these rows where a
-    layer normalises them, and with dropout, whose mask is that of a first step all the time. The derivative of the mean
-    loss comes from differences over ±ε/2, ±ε and ±2ε, combined to fourth order. An error is relative to the element's
-    gradient, but at least to a thousandth of the largest one in its parameter, and to what the loss's own rounding can
-    hide. Where a ReLU or an absolute error has its kink within 2ε the differences contradict each other and the element
-    is skipped; which ones are does not depend on the gradient that is being checked.
+    The model is built for x, if it is not built yet; then it is copied to float64 and not changed. It computes as
+    in training: with the moments of these rows where a layer normalises them, and with dropout, whose mask is that
+    of a first step all the time. The derivative of the mean loss comes from differences over ±ε/2, ±ε and ±2ε,
+    combined to fourth order. An error is relative to the element's gradient, but at least to a thousandth of the
+    largest one in its parameter, and to what the loss's own rounding can hide. Where a ReLU or an absolute error
+    has its kink within 2ε the differences contradict each other and the element is skipped; which ones are does not
+    depend on the gradient that is being checked.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def check_gradients(
     Raises
     ------
     TypeError, ValueError
-        As `fit` does.
+        As `fit` does; or if nothing in the model is trainable.
 
     Examples
     --------
@@ -115,31 +116,50 @@ def check_gradients(
         forward.run(0, count)
         return float(forward.results(count)["loss"][0])
 
-    at_rest = loss()
-    # differences of rounded losses tell nothing of gradients this small
-    floor = 16 * np.finfo(np.float64).eps * max(1.0, abs(at_rest)) / step / limit
-    worst: tuple[float, str, Variable, int, float, float] | None = None
-    checked = skipped = 0
-    learned = {symbol: variable for symbol, variable in analytic.parameters().items() if variable.trainable}
-    for symbol, variable in learned.items():
-        gradient = analytic.array(f"d{symbol}").reshape(-1)
-        flat = variable.value.reshape(-1)
-        largest = float(np.abs(gradient).max())
+    gradients = analytic.gradients()
+    if not gradients:
+        raise ValueError(f"expected a model with weights to train, got none in {model.name}")
+    check = Comparison(loss, step, limit)
+    symbols = {variable: symbol for symbol, variable in analytic.parameters().items()}
+    for variable, gradient in gradients.items():
+        check.compare(symbols[variable], variable, gradient, most)
+    return check.report()
+
+
+class Comparison:
+    """Elements of gradients against differences of a loss, and the worst of them so far."""
+
+    def __init__(self, loss: Callable[[], float], step: float, limit: float) -> None:
+        self.loss, self.step, self.limit, self.at_rest = loss, step, limit, loss()
+        # differences of rounded losses tell nothing of gradients this small
+        self.floor = 16 * np.finfo(np.float64).eps * max(1.0, abs(self.at_rest)) / step / limit
+        self.worst: tuple[float, str, Variable, int, float, float] | None = None
+        self.checked = self.skipped = 0
+
+    def compare(self, symbol: str, variable: Variable, gradient: np.ndarray, most: int) -> None:
+        """Compare so many elements of a parameter's gradient at most."""
+        assert variable.value is not None
+        flat, exact = variable.value.reshape(-1), gradient.reshape(-1)
+        largest = float(np.abs(exact).max())
         for i in np.unique(np.linspace(0, flat.size - 1, min(most, flat.size)).round().astype(int)):
-            numeric, spread = derivative(loss, at_rest, flat, i, step)
-            scale = max(abs(gradient[i]), abs(numeric), SMALLEST_SHARE * largest, floor)
-            if spread > limit * scale:
-                skipped += 1
+            numeric, spread = derivative(self.loss, self.at_rest, flat, i, self.step)
+            scale = max(abs(exact[i]), abs(numeric), SMALLEST_SHARE * largest, self.floor)
+            if spread > self.limit * scale:
+                self.skipped += 1
                 continue
-            checked += 1
-            error = abs(gradient[i] - numeric) / scale
-            if worst is None or not error <= worst[0]:
-                worst = (float(error), symbol, variable, int(i), float(gradient[i]), numeric)
-    if worst is None:
-        return GradientReport("", "", (), np.nan, np.nan, np.nan, 0, skipped, limit)
-    error, symbol, variable, i, exact, numeric = worst
-    index = tuple(map(int, np.unravel_index(i, variable.shape)))
-    return GradientReport(symbol, variable.path, index, error, exact, numeric, checked, skipped, limit)
+            self.checked += 1
+            error = abs(exact[i] - numeric) / scale
+            if self.worst is None or not error <= self.worst[0]:
+                self.worst = (float(error), symbol, variable, int(i), float(exact[i]), numeric)
+
+    def report(self) -> GradientReport:
+        """What was found."""
+        if self.worst is None:
+            return GradientReport("", "", (), np.nan, np.nan, np.nan, 0, self.skipped, self.limit)
+        error, symbol, variable, i, exact, numeric = self.worst
+        index = tuple(map(int, np.unravel_index(i, variable.shape)))
+        counts = self.checked, self.skipped, self.limit
+        return GradientReport(symbol, variable.path, index, error, exact, numeric, *counts)
 
 
 def derivative(loss: Callable[[], float], at_rest: float, flat: np.ndarray, i: int, step: float) -> tuple[float, float]:

@@ -223,11 +223,11 @@ def _record_norm(tape: Tape, gradients: tuple[Tensor, ...]) -> Tensor:
 
 
 def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
-    """The outputs, each made by one op that can write to the caller's array, and read by none."""
+    """The outputs, each made by one op that can write to the caller's array, and read by none; also not to copy it."""
     places: list[Tensor] = []
     for tensor in outputs:
         makers = [op for op in tape.ops if tensor in op.outputs]
-        own = len(makers) == 1 and makers[0].name in schedule.WRITERS and tensor not in places
+        own = len(makers) == 1 and makers[0].name in schedule.WRITERS and outputs.count(tensor) == 1
         read = any(tensor in op.inputs for op in tape.ops)
         places.append(tensor if own and not read else tape.copy(tensor))
     return places

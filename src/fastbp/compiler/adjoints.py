@@ -215,11 +215,9 @@ def depending(ops: list[Op], trainable: Collection[object]) -> set[Tensor]:
 
 
 def _sum(tape: Tape, tensor: Tensor, one: Tensor | None, other: Tensor) -> Tensor:
-    """The gradient of a tensor that two ops read, or one; of two, the parts get names of their own."""
+    """The gradient of a tensor that two ops read, or one; of two, the sum has the name that a part had."""
     if one is None:
         return other
     total = like(tensor)
-    for part in (one, other):
-        if part.name == total.name:
-            part.name += "'"
+    tape.vacate(total.name)
     return tape.emit("add", (one, other), total)

@@ -259,6 +259,12 @@ class Executable:
         """The buffer of a tensor, as the last step left it."""
         return next(array for tensor, array in self._tensors.items() if tensor.name == name and array is not None)
 
+    def gradients(self) -> dict[Any, np.ndarray]:
+        """The buffers of the gradients that were asked for, by the model's variables."""
+        made = (tensor for op in self._plan.ops for tensor in op.outputs if tensor.kind == "gradient")
+        # of a sum and its parts, the sum is made last
+        return {tensor.variable: self._tensors[tensor] for tensor in made if tensor in self._plan.wanted}
+
     def parameters(self) -> dict[str, Any]:
         """The model's variables that the program reads, under their names of the literature: W1, b1, W2, ..."""
         read = (tensor for op in self._plan.ops for tensor in op.inputs if tensor is not None)

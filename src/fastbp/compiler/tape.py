@@ -67,11 +67,27 @@ class Tape:
         self._linear: Tensor | None = None  # what the activation of the layer will be taken of
         self._numbers: Counter[Any] = Counter()
         self._parameters: dict[Any, Tensor] = {}
+        self._names: dict[str, Tensor] = {}
 
     def emit(self, name: str, inputs: tuple[Tensor | None, ...], *outputs: Tensor, **attrs: Any) -> Tensor:
-        """Append an op and return its first output."""
+        """Append an op and return its first output; a tensor whose name is taken gets a dash."""
+        for tensor in (*outputs, *inputs):
+            if tensor is not None and tensor.kind != "updated":  # that one is its parameter by name too
+                self._enter(tensor)
         self.ops.append(Op(name, inputs, outputs, attrs))
         return outputs[0]
+
+    def _enter(self, tensor: Tensor) -> None:
+        """Give a tensor a name that no other has."""
+        while self._names.setdefault(tensor.name, tensor) is not tensor:
+            tensor.name += "'"
+
+    def vacate(self, name: str) -> None:
+        """Leave a name to a tensor that is to be emitted: who has it gets a dash."""
+        holder = self._names.pop(name, None)
+        if holder is not None:
+            holder.name += "'"
+            self._enter(holder)
 
     # -- what layers record
 
@@ -182,11 +198,11 @@ class Tape:
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """A = X + Y."""
-        return self.emit("add", (a, b), self._merged(a.shape))
+        return self.emit("add", (a, b), self._merged(one_shape(a, b)))
 
     def multiply(self, a: Tensor, b: Tensor) -> Tensor:
         """A = X * Y, elementwise."""
-        return self.emit("multiply", (a, b), self._merged(a.shape))
+        return self.emit("multiply", (a, b), self._merged(one_shape(a, b)))
 
     def concatenate(self, parts: Sequence[Tensor]) -> Tensor:
         """The columns of all parts, side by side."""
@@ -263,7 +279,7 @@ class Tape:
     def penalty_gradient(self, dw: Tensor, w: Tensor, regularizer: Any) -> Tensor:
         """dW, and the gradient of the penalty for W added; what was called dW gets a dash."""
         total = like(w)
-        dw.name += "'"
+        self.vacate(total.name)
         l1, l2, name = regularizer.l1, 2 * regularizer.l2, regularizer.name
         return self.emit("penalty_gradient", (dw, w), total, l1=l1, l2=l2, penalty=name)
 
@@ -297,6 +313,13 @@ class Tape:
     def total(self, value: Tensor) -> Tensor:
         """The sum of a statistic over all rows run."""
         return self.emit("accumulate", (value,), Tensor(f"Σ {value.name}", (), "total"))
+
+
+def one_shape(a: Tensor, b: Tensor) -> tuple[int, ...]:
+    """The shape of both; kernels trust it, so a layer that says another than it makes is found here."""
+    if a.shape != b.shape:
+        raise ValueError(f"expected tensors of one shape, got {a.name} of {a.shape} and {b.name} of {b.shape}")
+    return a.shape
 
 
 def compared(prediction: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, ...]:

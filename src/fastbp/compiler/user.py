@@ -79,7 +79,8 @@ def user_backward(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
         found = layer.backward(*saved)
         gradients = found if isinstance(found, tuple) else (found,)
         if len(gradients) != expected:
-            raise ValueError(f"{what} {expected} gradients, of what came in and of the weights, got {len(gradients)}")
+            wanted = f"{expected} gradients, of what came in and of the weights"
+            raise ValueError(f"expected {what} {wanted}, got {len(gradients)}")
         given = [(rows, *shape) for shape in layer.input_shapes] + [variable.shape for variable in weights]
         names = ["dx"] * len(layer.input_shapes) + [f"that of {variable.name}" for variable in weights]
         met: set[int] = set()

@@ -3,7 +3,7 @@
 from typing import Any, Unpack
 
 from fastbp import activations
-from fastbp.layers.base import Layer, Options
+from fastbp.layers.base import Layer, Options, one_axis
 
 
 class Activation(Layer):
@@ -18,7 +18,8 @@ class Activation(Layer):
     Raises
     ------
     ValueError
-        If no activation has that name.
+        If no activation has that name; or, once the shapes are known, if it works on whole rows (softmax) and these
+        have several axes.
 
     Examples
     --------
@@ -31,6 +32,12 @@ class Activation(Layer):
     def __init__(self, activation: str | activations.Activation, **options: Unpack[Options]) -> None:
         super().__init__(**options)
         self.activation = activations.get(activation)
+
+    def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
+        """The shape that comes in."""
+        if not self.activation.elementwise:
+            one_axis(self, *input_shapes)
+        return super().compute_output_shape(*input_shapes)
 
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write f(x)."""

@@ -28,15 +28,62 @@ def unique_name(cls: type) -> str:
     return f"{stem}_{number}" if number else stem
 
 
-def check_shape(shape: object) -> tuple[int, ...]:
-    """The shape of a row: (columns,), also when only a number is given, or more axes."""
+def check_shape(shape: object, what: str = "a row") -> tuple[int, ...]:
+    """The shape of a row: (columns,), also when only a number is given, or more axes; or of something else."""
     try:
         sizes: tuple[Any, ...] = (operator.index(shape),)  # type: ignore[arg-type]
     except TypeError:
         sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else ()
     if not sizes:
-        raise ValueError(f"expected the shape of a row, such as (784,) or (28, 28), got {shape!r}")
-    return tuple(check_count("columns of a row" if len(sizes) == 1 else "axes of a row", size, 1) for size in sizes)
+        raise ValueError(f"expected the shape of {what}, such as (784,) or (28, 28), got {shape!r}")
+    return tuple(check_count(f"{'columns' if len(sizes) == 1 else 'axes'} of {what}", size, 1) for size in sizes)
+
+
+def check_made(layer: Layer) -> None:
+    """The layer's constructor has called that of its base.
+
+    Raises
+    ------
+    TypeError
+        If not: it has no name, nor anything else of a layer.
+    """
+    if "_trainable" not in vars(layer):
+        constructor = f"{type(layer).__name__}.__init__"
+        raise TypeError(f"expected {constructor} to call super().__init__(**options), got a layer without a name")
+
+
+def shape_behind(layer: Any, *input_shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of a row that comes out of a layer or a network, as it says.
+
+    Raises
+    ------
+    ValueError
+        If it says something else than a shape.
+    """
+    shape = layer.compute_output_shape(*input_shapes)
+    sizes = shape if isinstance(shape, (tuple, list)) else ()
+    if not sizes or not all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes):
+        method = f"{type(layer).__name__}.compute_output_shape"
+        raise ValueError(f"expected {method} to return the shape of a row, such as (5,), got {shape!r}")
+    return tuple(map(int, sizes))
+
+
+def check_variables(layer: Layer, made: Any) -> list[Variable]:
+    """What a layer's `variables` returned: its own, of different names, and those of layers inside it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else.
+    """
+    method = f"{type(layer).__name__}.variables"
+    if not isinstance(made, (list, tuple)) or not all(isinstance(each, Variable) for each in made):
+        raise TypeError(f"expected {method} to return a list of what new_weight makes, got {described(made)}")
+    own = [variable.name for variable in made if not variable.holders]
+    for name in own:
+        if own.count(name) > 1:
+            raise ValueError(f"expected {method} to return weights of different names, got {name!r} twice")
+    return list(made)
 
 
 def one_axis(layer: Layer, shape: tuple[int, ...]) -> int:
@@ -126,7 +173,7 @@ class Layer(Configured):
         self.weights: list[Variable] = []
         self._trainable = check_flag("trainable", trainable)
         self._built_for: tuple[tuple[int, ...], ...] = ()  # shapes of rows that come in
-        self._calls: list[Node] = []
+        self._call: Node | None = None  # the first
 
     @property
     def built(self) -> bool:
@@ -140,18 +187,22 @@ class Layer(Configured):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights; set at any time, it holds from the next step on."""
+        """Whether training changes the weights; set at any time, it holds from the next step on, inside too."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = check_flag("trainable", value)
-        Layer.changes += 1
-        self._mark_weights()
+        flag = check_flag("trainable", value)
+        for layer in self.inner:
+            layer.trainable = flag
+        if flag != self._trainable:
+            self._trainable = flag
+            Layer.changes += 1
 
-    def _mark_weights(self) -> None:
-        for variable in self.weights:
-            variable.trainable = variable.learned and self._trainable
+    @property
+    def inner(self) -> list[Layer]:
+        """The layers inside this one."""
+        return []
 
     def __call__(self, inputs: Any) -> Symbol:
         """The symbol of what comes out where this comes in.
@@ -167,18 +218,20 @@ class Layer(Configured):
         ValueError
             If the layer cannot take their shapes, or was built for others.
         """
+        check_made(self)
         symbols = as_symbols(self, inputs)
         shapes = tuple(symbol.shape for symbol in symbols)
         self.build(*shapes)
-        self._calls.append(Node(self, symbols))
-        return self._calls[-1].output
+        call = Node(self, symbols)
+        self._call = self._call or call
+        return call.output
 
     @property
     def output(self) -> Symbol:
-        """The symbol of what comes out, of a layer that was called once."""
-        if len(self._calls) != 1:
-            raise ValueError(f"expected a layer that was called once, got {len(self._calls)} calls of {self!r}")
-        return self._calls[0].output
+        """The symbol of what came out when the layer was first called."""
+        if self._call is None:
+            raise ValueError(f"expected a layer that was called, got {self!r}, which never was")
+        return self._call.output
 
     def build(self, *input_shapes: tuple[int, ...]) -> None:
         """Fix the shapes and make the variables, still without values; nothing if that was done for these shapes."""
@@ -188,20 +241,32 @@ class Layer(Configured):
         if known and input_shapes != known:
             expected, got = (shapes[0] if len(shapes) == 1 else shapes for shapes in (known, input_shapes))
             raise ValueError(f"expected rows of shape {expected} for {self!r}, got {got}")
-        output_shape = self.compute_output_shape(*input_shapes)
-        self.weights = self.variables(*input_shapes)
+        output_shape = shape_behind(self, *input_shapes)
+        self.weights = check_variables(self, self.variables(*input_shapes))
         self._built_for, self.output_shape = input_shapes, output_shape
-        for variable in self.weights:  # some may be frozen, in a layer inside this one
-            variable.trainable = variable.trainable and variable.learned and self._trainable
+        for variable in self.weights:
+            variable.holders.append(self)
 
     def unbuild(self) -> None:
         """Undo `build`."""
-        self.output_shape, self.weights, self._built_for, self._calls = None, [], (), []
+        for variable in self.weights:
+            variable.holders.remove(self)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.output_shape, self.weights, self._built_for, self._call = None, [], (), None
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
-        """Shape of a row that comes out where rows of this shape come in, or of these where the layer merges."""
-        (shape,) = input_shapes
-        return tuple(shape)
+        """Shape of a row that comes out where rows of this shape come in, or of these where the layer merges.
+
+        Raises
+        ------
+        ValueError
+            If there are several, and the layer does not say what comes out of them.
+        """
+        if len(set(input_shapes)) != 1:
+            raise ValueError(f"expected rows of one shape for {self!r}, got {', '.join(map(str, input_shapes))}")
+        return tuple(input_shapes[0])
 
     def variables(self, *input_shapes: Any) -> list[Variable]:
         """New variables for rows of this shape, or of these where the layer merges."""
@@ -233,7 +298,7 @@ class Layer(Configured):
         Variable
             Its `value` is a NumPy array, once the layer is part of a model.
         """
-        sizes = check_shape(shape)
+        sizes = check_shape(shape, f"weight {name!r} of {type(self).__name__}")
         limit = constraints.get(constraint)
         if limit is not None:
             limit.check(sizes)
@@ -296,6 +361,8 @@ class Layer(Configured):
 
     def set_weights(self, weights: Any) -> None:
         """Copy arrays into the weights; if one does not fit, none has changed."""
+        if not self.built:
+            raise ValueError(f"expected a built layer, but {self.name} does not know its input shape yet")
         assign(self.weights, weights)
 
     def get_config(self) -> dict[str, Any]:
@@ -307,13 +374,14 @@ class Layer(Configured):
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """The layer that `get_config` describes, without weights."""
         layer = cls(**{key: decode(value) for key, value in config.items() if key != "trainable"})
-        layer.trainable = config.get("trainable", True)
+        # not by the setter: layers inside this one have flags of their own
+        layer._trainable = check_flag("trainable", config.get("trainable", True))
         return layer
 
     def clone(self, dtype: object = None) -> Self:
         """A layer of the same name and options without weights, in another dtype if one is given."""
         twin = copy.copy(self)
-        Layer.unbuild(twin)  # of the copy alone: what it has of the original is not its own yet
+        twin._forget()
         twin.dtype = self.dtype if dtype is None else config.real_type(dtype)
         return twin
 

@@ -3,7 +3,8 @@
 from typing import Any, Self
 
 from fastbp.layers.base import Layer, check_shape
-from fastbp.layers.symbol import Node
+from fastbp.layers.rescaling import Rescaling
+from fastbp.layers.symbol import Node, Symbol
 from fastbp.utils import check_number
 
 
@@ -44,6 +45,15 @@ class Input(Layer):
         self.scale = check_number("scale", scale)
         self.build(self.input_shape)
         self.symbol = Node(self, ()).output
+        self._rescaling: Rescaling | None = None
+
+    def stand_in(self, symbol: Symbol) -> Symbol:
+        """What the layers behind this input read where another symbol takes its place: that one, times the scale."""
+        if self.scale == 1:
+            return symbol
+        # one layer for all calls, as the others behind the input are: a graph has each name once
+        self._rescaling = self._rescaling or Rescaling(self.scale, name=f"{self.name}_scale")
+        return self._rescaling(symbol)
 
     def clone(self, dtype: object = None) -> Self:
         """An input of the same name and options, in another dtype if one is given."""

@@ -6,17 +6,7 @@ from typing import Any
 from fastbp.layers.base import Layer, one_axis
 
 
-class _Elementwise(Layer):
-    merges = True
-
-    def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
-        """The one shape that all have."""
-        if len(set(input_shapes)) != 1:
-            raise ValueError(f"expected rows of one shape for {self!r}, got {', '.join(map(str, input_shapes))}")
-        return tuple(input_shapes[0])
-
-
-class Add(_Elementwise):
+class Add(Layer):
     """x + y + ..., elementwise.
 
     Parameters
@@ -37,12 +27,14 @@ class Add(_Elementwise):
     (3,)
     """
 
+    merges = True
+
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the sums, from left to right."""
         return reduce(tape.add, inputs)
 
 
-class Multiply(_Elementwise):
+class Multiply(Layer):
     """x * y * ..., elementwise.
 
     Parameters
@@ -63,6 +55,8 @@ class Multiply(_Elementwise):
     >>> square.predict(np.array([[2.0, 3.0]]))
     array([[4., 9.]], dtype=float32)
     """
+
+    merges = True
 
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the products, from left to right."""

@@ -120,7 +120,7 @@ class BatchNormalization(_Scaled):
         """Write the normalisation by the moments of the batch, or by the moving ones."""
         (x,) = inputs
         factors, moving = self._factors(tape), [tape.parameter(variable) for variable in self.weights[-2:]]
-        if tape.training and self.trainable:
+        if tape.training and not self.weights[-1].frozen:
             return tape.batch_norm(x, factors, moving, self.epsilon, self.momentum)
         return tape.moving_norm(x, factors, moving, self.epsilon)
 

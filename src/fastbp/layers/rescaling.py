@@ -196,7 +196,7 @@ def spread(name: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def constant(name: str, values: np.ndarray) -> Variable:
     """A variable that is no weight of any model: it has what its initializer says."""
-    return Variable(name, name, values.shape, initializers.Constant(values), trainable=False)
+    return Variable(name, name, values.shape, initializers.Constant(values), learned=False)
 
 
 def moments(rows: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:

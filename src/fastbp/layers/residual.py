@@ -5,7 +5,7 @@ from typing import Any, Self, Unpack
 
 import numpy as np
 
-from fastbp.layers.base import Layer, Options
+from fastbp.layers.base import Layer, Options, check_made, one_axis, shape_behind
 from fastbp.layers.dense import Dense
 from fastbp.layers.variable import Variable
 from fastbp.registry import encode
@@ -28,7 +28,8 @@ class Residual(Layer):
     TypeError
         If one is not a layer.
     ValueError
-        If there is none.
+        If there is none, or one is there twice; or, once the shapes are known, if f changes that of rows of several
+        axes.
 
     Examples
     --------
@@ -44,15 +45,21 @@ class Residual(Layer):
         for layer in self.layers:
             if not isinstance(layer, Layer) or layer.merges or layer.index_limit is not None:
                 raise TypeError(f"expected layers of one input, of numbers to add to, in {self!r}, got {layer!r}")
+            check_made(layer)
+            if self.layers.count(layer) > 1:
+                raise ValueError(f"expected each layer once in {self!r}, got {layer!r} twice")
         if not self.layers:
             raise ValueError(f"expected at least one layer in {self!r}, got none")
         self._projection: Dense | None = None
 
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
-        """The shape that comes out of the last layer."""
-        (shape,) = input_shapes
+        """The shape that comes out of the last layer; where it is another one, both are of one axis."""
+        (first,) = (shape,) = input_shapes
         for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
+            shape = shape_behind(layer, shape)
+        if shape != first:
+            for changed in (first, shape):
+                one_axis(self, changed)
         return tuple(shape)
 
     def variables(self, *input_shapes: Any) -> list[Variable]:
@@ -65,9 +72,11 @@ class Residual(Layer):
         if shape != first:
             self._projection = Dense(shape[0], use_bias=False, name=f"{self.name}_projection")
             self._projection.build(first)
-        return [variable for layer in self._parts() for variable in layer.weights]
+        return [variable for layer in self.inner for variable in layer.weights]
 
-    def _parts(self) -> list[Layer]:
+    @property
+    def inner(self) -> list[Layer]:
+        """f, and the projection if there is one."""
         return [*self.layers, *([self._projection] if self._projection else [])]
 
     def draw_seeds(self, rng: np.random.Generator) -> None:
@@ -76,10 +85,8 @@ class Residual(Layer):
             layer.draw_seeds(rng)
 
     def unbuild(self) -> None:
-        """Undo `build`, of the layers too."""
+        """Undo `build`; the layers keep what they have."""
         super().unbuild()
-        for layer in self.layers:
-            layer.unbuild()
         self._projection = None
 
     def record(self, tape: Any, *inputs: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -39,8 +39,8 @@ class Variable:
         View of the flat buffer, once the layer is part of a built model.
     storage : Storage or None
         Where the value lies.
-    trainable : bool
-        Whether training changes it by its gradient.
+    holders : list of Layer
+        The layer that it is a weight of, and those around that one.
     regularizer : Regularizer or None
         The penalty for its size.
     constraint : Constraint or None
@@ -55,20 +55,34 @@ class Variable:
     offset: int = 0
     value: np.ndarray | None = None
     storage: Storage | None = None
-    trainable: bool = True
+    holders: list[Any] = field(default_factory=list)
     regularizer: Regularizer | None = None
     constraint: Constraint | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a layer that holds it is not trainable."""
+        return not all(holder.trainable for holder in self.holders)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it by its gradient."""
+        return self.learned and not self.frozen
 
     @property
     def size(self) -> int:
         """Number of elements."""
         return prod(self.shape)
 
-    def numpy(self) -> np.ndarray:
-        """A copy of the value."""
+    def place(self) -> np.ndarray:
+        """The value, in place; ValueError if there is none yet."""
         if self.value is None:
             raise ValueError(f"expected {self.path} to have a value, but its model is not built yet")
-        return self.value.copy()
+        return self.value
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the value."""
+        return self.place().copy()
 
     def __repr__(self) -> str:
         return f"<Variable {self.path} {self.shape}>"
@@ -151,7 +165,7 @@ def allocate(variables: Sequence[Variable], dtype: np.dtype, rng: np.random.Gene
         value = variable.value
         if value is None:
             value = variable.initializer(variable.shape, dtype, rng) if stored is None else stored[variable.path]
-        view[...] = checked(variable, value)
+        view[...] = checked(variable, value, dtype)
     for variable, offset, view in zip(variables, offsets, views, strict=True):
         variable.offset, variable.value = offset, view
     return flat
@@ -162,21 +176,23 @@ def assign(variables: Sequence[Variable], values: Any) -> None:
     arrays = list(values)
     if len(arrays) != len(variables):
         raise ValueError(f"expected {len(variables)} weight arrays, got {len(arrays)}")
-    arrays = [checked(variable, array) for variable, array in zip(variables, arrays, strict=True)]
+    places = [variable.place() for variable in variables]
+    arrays = [checked(v, array, place.dtype) for v, array, place in zip(variables, arrays, places, strict=True)]
     # an array given may be a view of a variable that is written before it is read
-    arrays = [
-        array.copy() if any(np.may_share_memory(array, v.value) for v in variables) else array for array in arrays
-    ]
-    for variable, array in zip(variables, arrays, strict=True):
-        assert variable.value is not None
-        variable.value[...] = array
+    arrays = [array.copy() if any(np.may_share_memory(array, place) for place in places) else array for array in arrays]
+    for place, array in zip(places, arrays, strict=True):
+        place[...] = array
 
 
-def checked(variable: Variable, value: Any) -> np.ndarray:
-    """The value as an array of real numbers in the variable's shape."""
+def checked(variable: Variable, value: Any, dtype: np.dtype) -> np.ndarray:
+    """The value as an array of real numbers in the variable's shape, none too large for the dtype."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"expected {variable.path} of real numbers, got dtype {array.dtype}")
     if array.shape != variable.shape:
         raise ValueError(f"expected {variable.path} with shape {variable.shape}, got {array.shape}")
+    if np.issubdtype(array.dtype, np.floating) and not np.can_cast(array.dtype, dtype):
+        most = np.abs(array[np.isfinite(array)]).max(initial=0)
+        if most > np.finfo(dtype).max:
+            raise ValueError(f"expected {variable.path} of numbers that {dtype} has, got {most:g}")
     return array
