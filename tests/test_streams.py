@@ -126,6 +126,20 @@ def test_streams_are_evaluated_and_predicted():
     assert history["val_loss"][0] == pytest.approx(made.evaluate(X, Y)[0])
 
 
+def test_a_model_that_is_not_built_takes_validation_rows_and_a_stream_of_the_same_width_only():
+    def unbuilt():
+        made = fb.Sequential([fb.Dense(3, "softmax")])
+        made.compile("adam", "crossentropy")
+        return made
+
+    made = unbuilt()
+    with pytest.raises(ValueError, match=r"batch 0 of the data: expected x with 5 columns, got \(50, 6\)"):
+        made.fit(streams.Stream(chunks(50)), validation_data=(X[:, :5], Y), verbose=0)
+    assert not made.built
+    weighted = (X, Y, np.ones(230))
+    assert "val_loss" in made.fit(streams.Stream(chunks(50)), validation_data=weighted, verbose=0).history
+
+
 def test_weights_of_rows_come_with_the_pieces_and_classes():
     weights = RNG.uniform(0.5, 2, 230)
     one, other = model(), model()

@@ -193,7 +193,10 @@ class Model(Compiled):
         if is_stream(given):
             return self._flow(given, None, shuffle=False)
         like = source.rows if isinstance(source, Arrays) else None
-        return trainer.in_order(self._check_rows(*data.check_pair("validation_data", given), like=like))
+        rows = self._check_rows(*data.check_pair("validation_data", given), like=like)
+        if isinstance(source, Flow):
+            source.like = rows
+        return trainer.in_order(rows)
 
     def train_on_batch(
         self,

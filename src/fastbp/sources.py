@@ -93,14 +93,19 @@ class Flow(Source):
     ----------
     pieces : Stream, or iterable of (x, y) or (x, y, sample_weight)
         An iterator goes on in the next epoch where it stood.
-    first : Rows
-        The first piece of an iterator, which was taken to see what it yields; None if it can begin again.
     batch : int or None
     shuffle : bool
     steps : int, optional
         Pieces of an epoch of what is no Stream; all unless given.
     class_weight : dict, optional
+
+    Attributes
+    ----------
+    like : Rows or None
+        What else the model is to run over: where the model does not know its columns yet, these say them.
     """
+
+    like: Rows | None = None
 
     def __init__(
         self, pieces: Any, batch: int | None, shuffle: bool, steps: int | None = None, class_weight: Any = None
@@ -116,11 +121,16 @@ class Flow(Source):
 
     def blocks(self, model: Any) -> Generator[Block]:
         """Blocks of whole steps, read ahead."""
-        like: list[Rows] = []
+        first: Rows | None = None
 
         def prepare(number: int, piece: Any) -> Rows:
-            rows = check_piece(model, number, piece, self.class_weight, like[0] if like else None)
-            like[:] = like or [rows]
+            nonlocal first
+            try:
+                rows = check_piece(model, piece, self.class_weight, first or self.like)
+                check_alike(rows, first or rows)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"batch {number} of the data: {error}") from error
+            first = first or rows
             return rows
 
         generator = model.random.generator() if self.shuffle and self.batch else None
@@ -143,22 +153,23 @@ class Flow(Source):
             raise ValueError(f"expected {self.limit} batches in an epoch, got {number}, then the data ended")
 
 
-def check_piece(model: Any, number: int, piece: Any, class_weight: Any, like: Rows | None) -> Rows:
-    """The rows of a piece, as the kernels take them.
+def check_piece(model: Any, piece: Any, class_weight: Any, like: Rows | None) -> Rows:
+    """The rows of a piece, as the kernels take them, with the columns of `like` if given.
 
     Raises
     ------
     TypeError, ValueError
-        If they do not fit the model or the first piece; the message begins with the number of the piece, from 0.
+        If they do not fit the model.
     """
-    try:
-        if not isinstance(piece, (tuple, list)) or len(piece) not in (2, 3):
-            got = f"{len(piece)} members" if isinstance(piece, (tuple, list)) else type(piece).__name__
-            raise TypeError(f"expected (x, y) or (x, y, sample_weight), got {got}")
-        weight = piece[2] if len(piece) == 3 else None
-        rows: Rows = model._check_rows(piece[0], piece[1], weight, class_weight, like=like)
-        if like is not None and rows.kinds != like.kinds:
-            raise ValueError("expected the same kind of targets and weights as in the first batch")
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"batch {number} of the data: {error}") from error
+    if not isinstance(piece, (tuple, list)) or len(piece) not in (2, 3):
+        got = f"{len(piece)} members" if isinstance(piece, (tuple, list)) else type(piece).__name__
+        raise TypeError(f"expected (x, y) or (x, y, sample_weight), got {got}")
+    weight = piece[2] if len(piece) == 3 else None
+    rows: Rows = model._check_rows(piece[0], piece[1], weight, class_weight, like=like)
     return rows
+
+
+def check_alike(rows: Rows, first: Rows) -> None:
+    """ValueError unless rows can be joined with those of the first piece."""
+    if rows.kinds != first.kinds:
+        raise ValueError("expected the same kind of targets and weights as in the first batch")
