@@ -75,6 +75,22 @@ def test_a_shuffled_stream_takes_every_row_once_in_an_order_of_the_seed():
     assert max(abs(np.array(seen) - np.arange(230))) > 30
 
 
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
+def test_rows_are_copied_a_few_times_only_however_small_the_chunks(rng, monkeypatch):
+    copied, concatenate = [0], np.concatenate
+
+    def counting(arrays, *args, **options):
+        joined = concatenate(arrays, *args, **options)
+        copied[0] += len(joined) if joined.ndim == 2 else 0
+        return joined
+
+    monkeypatch.setattr(np, "concatenate", counting)
+    parts = (Rows((X[at : at + 1],), (Y[at : at + 1],), (None,)) for at in range(230))
+    blocks = list(streams.rebatch(parts, 10, 100, rng))
+    assert sum(len(order) if rng else block.size for block, order in blocks) == 230
+    assert copied[0] <= 2 * 230
+
+
 def test_sparse_chunks_are_joined_and_shuffled():
     sparse = pytest.importorskip("scipy.sparse")
 
@@ -82,11 +98,13 @@ def test_sparse_chunks_are_joined_and_shuffled():
         for at in range(0, 230, 50):
             yield form(X[at : at + 50] * (X[at : at + 50] > 0)), Y[at : at + 50]
 
-    one = model()
-    one.fit(streams.Stream(lambda: read(sparse.csr_array), buffer=100), batch_size=16, epochs=2, verbose=0)
-    other = model()
-    other.fit(streams.Stream(lambda: read(np.asarray), buffer=100), batch_size=16, epochs=2, verbose=0)
-    assert_same(one, other)
+    for shuffle in (True, False):
+        options = {"batch_size": 16, "epochs": 2, "verbose": 0, "shuffle": shuffle}
+        one = model()
+        one.fit(streams.Stream(lambda: read(sparse.csr_array), buffer=100), **options)
+        other = model()
+        other.fit(streams.Stream(lambda: read(np.asarray), buffer=100), **options)
+        assert_same(one, other)
 
 
 def test_each_piece_of_an_iterable_is_a_step():

@@ -54,10 +54,10 @@ class Rows(NamedTuple):
         """Copies of some of the rows."""
         return self._each(lambda array: array.take(order) if isinstance(array, SparseRows) else array[order])
 
-    def join(self, other: Rows) -> Rows:
-        """These rows and others of the same kinds behind them."""
-        rest = iter(other.arrays)
-        return self._each(lambda array: join(array, next(rest)))
+    def join(self, others: Sequence[Rows]) -> Rows:
+        """These rows and others of the same kinds behind them; the same arrays if there are no others."""
+        rest = zip(*(other.arrays for other in others), strict=True)
+        return self._each(lambda array: join([array, *next(rest)])) if others else self
 
     def _each(self, function: Callable[[Any], Any]) -> Rows:
         """A function of each array, in the order of `arrays`."""

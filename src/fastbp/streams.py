@@ -188,22 +188,22 @@ def rebatch(chunks: Generator[Any], batch: int, buffer: int, rng: np.random.Gene
     rng : Generator or None
         None: no shuffling.
     """
-    pool: Any = None
-    least = batch if rng is None else max(buffer, batch)
+    waiting: list[Any] = []  # joined when they are enough: each row is copied once or twice, however small the chunks
+    size = 0
+    least, kept = (batch, 0) if rng is None else (max(buffer, batch), buffer // 2)
     with closing(chunks):
         for chunk in chunks:
-            pool = chunk if pool is None else pool.join(chunk)
-            if pool.size < least:
+            waiting.append(chunk)
+            size += chunk.size
+            used = (size - kept) // batch * batch
+            if size < least or not used:
                 continue
-            kept = 0 if rng is None else buffer // 2
-            used = (pool.size - kept) // batch * batch
-            if not used:
-                continue
-            order = None if rng is None else rng.permutation(pool.size)
+            pool = waiting[0].join(waiting[1:])
+            order = None if rng is None else rng.permutation(size)
             yield (pool.part(slice(used)), None) if order is None else (pool, order[:used])
-            if used == pool.size:
-                pool = None
-            else:
-                pool = pool.part(slice(used, None)) if order is None else pool.take(order[used:])
-    if pool is not None:
-        yield pool, None if rng is None else rng.permutation(pool.size)
+            size -= used
+            waiting = []
+            if size:
+                waiting = [pool.part(slice(used, None)) if order is None else pool.take(order[used:])]
+    if size:
+        yield waiting[0].join(waiting[1:]), None if rng is None else rng.permutation(size)
