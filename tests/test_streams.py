@@ -1,7 +1,7 @@
 """Rows that come in pieces: streams, generators, loaders and Parquet files."""
 
+import contextlib
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -175,35 +175,72 @@ def test_batch_callbacks_count_through_all_pieces(capsys):
     assert "8/8 - " in capsys.readouterr().out
 
 
-def test_reading_goes_on_while_the_kernels_work_and_ends_with_training():
-    before = threading.active_count()
-    started, events = time.perf_counter(), []
+def stopping(model, after=1):
+    """A callback that stops after so many batches."""
 
-    def slow():
-        for at in range(0, 230, 23):
-            time.sleep(0.01)
-            events.append(time.perf_counter() - started)
-            yield X[at : at + 23], Y[at : at + 23]
+    def stop(batch, logs):
+        model.stop_training = batch + 1 == after
+
+    return fb.callbacks.LambdaCallback(on_train_batch_end=stop)
+
+
+def test_reading_goes_on_while_the_kernels_work():
+    asked = threading.Event()
+
+    def pieces():
+        yield X, Y
+        asked.set()
+        yield X, Y
+
+    heard = []
+    wait = fb.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: heard.append(asked.wait(20)))
+    model().fit(pieces(), verbose=0, callbacks=wait)
+    assert heard == [True, True]
+
+
+@pytest.mark.parametrize("ending", ["all", "stopped", "interrupted", "failing"])
+def test_when_fit_is_over_no_thread_reads_and_the_files_of_a_stream_are_closed(ending):
+    before, events = threading.enumerate(), []
+
+    def read():
+        events.append("open")
+        try:
+            for number in range(10):
+                if ending == "failing" and number == 5:
+                    raise OSError("the disk is gone")
+                yield X[:40], Y[:40]
+        finally:
+            events.append("closed")
+
+    def end(batch, logs):
+        made.stop_training = ending == "stopped"
+        if ending == "interrupted":
+            raise KeyboardInterrupt
 
     made = model()
-    made.fit(slow(), epochs=1, verbose=0)
-    assert len(events) == 10
+    with contextlib.suppress(OSError, KeyboardInterrupt):
+        listener = fb.callbacks.LambdaCallback(on_train_batch_end=end)
+        made.fit(streams.Stream(read, buffer=40), epochs=2, verbose=0, callbacks=listener)
+    assert events == ["open", "closed"] * (2 if ending == "all" else 1)
+    assert threading.enumerate() == before
 
-    class Stop(fb.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs):
-            self.model.stop_training = True
+
+def test_a_generator_stays_open_and_loses_only_what_was_read_ahead():
+    given = []
 
     def endless():
         while True:
-            yield X, Y
+            given.append(len(given))
+            yield X[:40], Y[:40]
 
-    made.fit(endless(), epochs=1, verbose=0, callbacks=Stop())
-    assert made.optimizer.iterations == 11
-    for _ in range(100):
-        if threading.active_count() <= before:
-            break
-        time.sleep(0.02)
-    assert threading.active_count() <= before
+    pieces, made = endless(), model()
+    made.fit(pieces, steps_per_epoch=5, epochs=2, verbose=0)
+    assert len(given) == 10
+    made.fit(pieces, steps_per_epoch=5, epochs=2, verbose=0, callbacks=stopping(made, after=2))
+    assert 12 <= len(given) <= 12 + streams.DEPTH
+    before = len(given)
+    made.fit(pieces, steps_per_epoch=5, verbose=0)
+    assert len(given) == before + 5
 
 
 def test_an_error_of_the_generator_is_the_error_of_fit_and_the_model_stays_usable():

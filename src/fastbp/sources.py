@@ -5,9 +5,8 @@ Rows in memory are one block. A stream has as many as it takes, read ahead by a 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,15 +133,12 @@ class Flow(Source):
             return rows
 
         generator = model.random.generator() if self.shuffle and self.batch else None
-        with closing(prefetch(self._of_an_epoch(), prepare)) as ready:
+        with closing(prefetch(self.pieces, prepare, self.limit)) as ready:
             if self.batch is None:
                 yield from self._as_they_come(ready)
             else:
                 for rows, order in rebatch(ready, self.batch, self.pieces.buffer, generator):
                     yield Block(rows, order)
-
-    def _of_an_epoch(self) -> Iterable[Any]:
-        return self.pieces if self.limit is None or isinstance(self.pieces, Stream) else islice(self.pieces, self.limit)
 
     def _as_they_come(self, ready: Iterator[Rows]) -> Iterator[Block]:
         number = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -132,40 +133,34 @@ def is_stream(x: Any) -> bool:
     return isinstance(x, Iterable) and not arrays and not isinstance(x, (list, tuple, dict, str, bytes, memoryview))
 
 
-def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Generator[Any]:
-    """What `prepare(number, item)` makes of each, made by a thread that is some items ahead.
+def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any], limit: int | None = None) -> Generator[Any]:
+    """What `prepare(number, item)` makes of each, at most `limit`, made by a thread that is DEPTH items ahead.
 
-    An error there is raised here, in its turn. Leaving early ends the thread.
+    An error there is raised here, in its turn. When this generator ends or is closed, the thread has ended.
     """
-    ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(DEPTH)
+    ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    room = threading.Semaphore(DEPTH - 1)  # the thread reads one while so many wait
     left = threading.Event()
     end = object()
 
-    def put(item: Any, error: BaseException | None = None) -> None:
-        while not left.is_set():
-            try:
-                return ready.put((item, error), timeout=0.05)
-            except queue.Full:
-                pass
-
     def work() -> None:
         try:
-            for number, item in enumerate(items):
-                put(prepare(number, item))
-                if left.is_set():
-                    break
-            put(end)
+            with opened(items) as iterator:
+                for number, item in enumerate(islice(iterator, limit)):
+                    ready.put((prepare(number, item), None))
+                    room.acquire()
+                    if left.is_set():
+                        return
+            ready.put((end, None))
         except BaseException as error:
-            put(end, error)
-        finally:
-            if left.is_set() and hasattr(items, "close"):
-                items.close()
+            ready.put((end, error))
 
     thread = threading.Thread(target=work, name="fastbp-prefetch", daemon=True)
     thread.start()
     try:
         while True:
             item, error = ready.get()
+            room.release()
             if error is not None:
                 raise error
             if item is end:
@@ -173,6 +168,19 @@ def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Genera
             yield item
     finally:
         left.set()
+        room.release()
+        thread.join()
+
+
+@contextmanager
+def opened(items: Iterable[Any]) -> Iterator[Iterator[Any]]:
+    """An iterator over the items; closed at the end, unless it is the caller's own, who may want to go on with it."""
+    iterator = iter(items)
+    try:
+        yield iterator
+    finally:
+        if iterator is not items and hasattr(iterator, "close"):
+            iterator.close()
 
 
 def rebatch(chunks: Generator[Any], batch: int, buffer: int, rng: np.random.Generator | None) -> Iterator[Any]:
