@@ -85,6 +85,8 @@ class Progress:
         if self.step and given != before:
             expected, got = (", ".join(f"{key} {value}" for key, value in each.items()) for each in (before, given))
             raise ValueError(f"expected {expected}, as in the epoch to be resumed, got {got}")
+        if source.steps is not None and self.step > source.steps:
+            raise ValueError(f"expected an epoch of at least {self.step} steps, which are done, got {source.steps}")
         if self.step and not source.restarts:
             raise ValueError("expected data that can be read anew to resume an epoch, got an iterator: see Stream")
 
@@ -332,6 +334,9 @@ def over_blocks(
             rows, steps = rows + done, steps + -(-done // program.batch)
             if what == "train" and model.stop_training:
                 break
+        else:
+            if steps < before:
+                raise ValueError(f"expected an epoch of at least {before} steps, which are done, got {steps}")
     if program is None:
         raise ValueError("expected at least one row of data in an epoch, got none: an iterator does not begin again")
     if what == "test":
