@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -142,6 +143,87 @@ def test_streams_are_evaluated_and_predicted():
     np.testing.assert_array_equal(made.predict(stream), made.predict(X))
     history = made.fit(X, Y, epochs=1, verbose=0, validation_data=streams.Stream(chunks(60))).history
     assert history["val_loss"][0] == pytest.approx(made.evaluate(X, Y)[0])
+
+
+@pytest.mark.parametrize("rows", [(X, Y), (X, Y, np.ones(230)), X])
+def test_prediction_of_a_stream_tells_callbacks_and_prints_as_that_of_arrays_does(rows, capsys):
+    heard = []
+
+    def hear(**options):
+        events = ["on_predict_begin", "on_predict_batch_begin", "on_predict_end"]
+        listeners = {event: lambda *args, event=event: heard.append((event, args[:-1])) for event in events}
+        listeners["on_predict_batch_end"] = lambda batch, logs: heard.append((batch, len(logs["outputs"])))
+        made.predict(callbacks=fb.callbacks.LambdaCallback(**listeners), verbose=2, **options)
+        printed, events = capsys.readouterr().out.split(" - ")[0], list(heard)
+        heard.clear()
+        return printed, events
+
+    made = model()
+    assert hear(x=streams.Stream(pieces_of(rows)), batch_size=50) == hear(x=X, batch_size=50)
+
+
+def test_pieces_to_predict_are_read_ahead_counted_and_closed():
+    asked, closed = threading.Event(), []
+
+    def pieces():
+        try:
+            yield X[:, :6]
+            asked.set()
+            yield X[:, :5]
+        finally:
+            closed.append(True)
+
+    wait = fb.callbacks.LambdaCallback(on_predict_batch_begin=lambda batch, logs: asked.wait(20))
+    with pytest.raises(ValueError, match="batch 1 of the data: expected x with 6 columns"):
+        model().predict(streams.Stream(pieces), batch_size=230, callbacks=wait)
+    assert closed == [True]
+    assert asked.is_set()
+    with pytest.raises(ValueError, match="at least one row of data"):
+        model().predict(iter([]))
+
+
+def test_several_inputs_are_predicted_alone_and_with_targets():
+    one, other = fb.Input((6,), name="one"), fb.Input((6,), name="other")
+    made = fb.Model([one, other], fb.Dense(2)(fb.layers.Add()([one, other])))
+    want = made.predict([X, X])
+    for piece in ([X, X], (X, X), {"one": X, "other": X}, ([X, X], Y), ({"one": X, "other": X}, Y, Y)):
+        np.testing.assert_array_equal(made.predict(streams.Stream(pieces_of(piece))), want)
+
+
+def test_a_stream_to_predict_builds_a_model_and_leaves_it_to_be_compiled():
+    made = fb.Sequential([fb.Dense(2)])
+    assert made.predict(streams.Stream(chunks(50, 1))).shape == (230, 2)
+
+
+def test_streams_are_evaluated_in_steps_of_as_many_rows_as_arrays():
+    made, x, y = model(), np.tile(X, (5, 1)), np.tile(Y, 5)
+    stream = streams.Stream(pieces_of((x, y)))
+    for data in ((x, y), (stream,)):
+        heard = []
+        listener = fb.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs, heard=heard: heard.append(batch))
+        made.evaluate(*data, callbacks=listener)
+        made.fit(X, Y, verbose=0, callbacks=listener, validation_data=data if len(data) > 1 else stream)
+        assert heard == [0, 1, 2, 3, 4] * 2
+
+
+def test_a_metric_in_python_does_not_keep_the_rows_of_a_stream():
+    alive = []
+
+    def read():
+        for _ in range(20):
+            x = X.copy()
+            alive.append(weakref.ref(x))
+            assert sum(each() is not None for each in alive) < 10
+            yield x, Y
+
+    def right(y, outputs):
+        assert len(y) == len(outputs) == 20 * 230
+        return np.mean(outputs.argmax(axis=1) == y)
+
+    made = model()
+    made.compile("adam", "crossentropy", metrics=["accuracy", right])
+    found = made.evaluate(streams.Stream(read), return_dict=True)
+    assert found["right"] == pytest.approx(found["accuracy"])
 
 
 def test_a_model_that_is_not_built_takes_validation_rows_and_a_stream_of_the_same_width_only():

@@ -5,7 +5,7 @@ Rows in memory are one block. A stream has as many as it takes, read ahead by a 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ import numpy as np
 
 from fastbp.data import Rows
 from fastbp.streams import Stream, prefetch, rebatch
+
+Reader = Callable[[Any, Any, Rows | None], Rows]  # of the model, a piece, and rows that have the same columns
 
 
 class Block(NamedTuple):
@@ -90,13 +92,14 @@ class Flow(Source):
 
     Parameters
     ----------
-    pieces : Stream, or iterable of (x, y) or (x, y, sample_weight)
+    pieces : Stream, or iterable
         An iterator goes on in the next epoch where it stood.
+    read : callable
+        Makes Rows of a piece: `labelled` or `unlabelled`.
     batch : int or None
     shuffle : bool
     steps : int, optional
         Pieces of an epoch of what is no Stream; all unless given.
-    class_weight : dict, optional
 
     Attributes
     ----------
@@ -106,10 +109,8 @@ class Flow(Source):
 
     like: Rows | None = None
 
-    def __init__(
-        self, pieces: Any, batch: int | None, shuffle: bool, steps: int | None = None, class_weight: Any = None
-    ) -> None:
-        self.pieces, self.shuffle, self.limit, self.class_weight = pieces, shuffle, steps, class_weight
+    def __init__(self, pieces: Any, read: Reader, batch: int | None, shuffle: bool, steps: int | None = None) -> None:
+        self.pieces, self.read, self.shuffle, self.limit = pieces, read, shuffle, steps
         self.batch = batch if isinstance(pieces, Stream) else None
         self.restarts = not isinstance(pieces, Iterator)
 
@@ -125,7 +126,7 @@ class Flow(Source):
         def prepare(number: int, piece: Any) -> Rows:
             nonlocal first
             try:
-                rows = check_piece(model, piece, self.class_weight, first or self.like)
+                rows = self.read(model, piece, first or self.like)
                 check_alike(rows, first or rows)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"batch {number} of the data: {error}") from error
@@ -149,8 +150,8 @@ class Flow(Source):
             raise ValueError(f"expected {self.limit} batches in an epoch, got {number}, then the data ended")
 
 
-def check_piece(model: Any, piece: Any, class_weight: Any, like: Rows | None) -> Rows:
-    """The rows of a piece, as the kernels take them, with the columns of `like` if given.
+def labelled(model: Any, piece: Any, like: Rows | None, class_weight: Any = None) -> Rows:
+    """The rows of (x, y) or (x, y, sample_weight), as the kernels take them, with the columns of `like` if given.
 
     Raises
     ------
@@ -163,6 +164,22 @@ def check_piece(model: Any, piece: Any, class_weight: Any, like: Rows | None) ->
     weight = piece[2] if len(piece) == 3 else None
     rows: Rows = model._check_rows(piece[0], piece[1], weight, class_weight, like=like)
     return rows
+
+
+def unlabelled(model: Any, piece: Any, like: Rows | None) -> Rows:
+    """The rows of x alone, or of an x with targets, which are left aside.
+
+    Of several inputs x is a sequence or a dict itself: that tells [x1, x2] from (x, y).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit the model.
+    """
+    several = len(model.input_names) > 1
+    if isinstance(piece, (tuple, list)) and piece and (not several or isinstance(piece[0], (tuple, list, dict))):
+        piece = piece[0]
+    return Rows(model._check_x(piece, like), (), ())
 
 
 def check_alike(rows: Rows, first: Rows) -> None:
