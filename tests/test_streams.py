@@ -108,6 +108,14 @@ def test_sparse_chunks_are_joined_and_shuffled():
         assert_same(one, other)
 
 
+@pytest.mark.parametrize("first", ["sparse", "dense"])
+def test_sparse_and_dense_chunks_are_not_mixed(first):
+    form = pytest.importorskip("scipy.sparse").csr_array
+    pieces = [(form(X), Y), (X, Y)] if first == "sparse" else [(X, Y), (form(X), Y)]
+    with pytest.raises(ValueError, match=f"batch 1 of the data: expected {first} rows, as in the first batch"):
+        model().fit(streams.Stream(pieces_of(*pieces)), batch_size=500, verbose=0)
+
+
 def test_each_piece_of_an_iterable_is_a_step():
     pieces = [(X[at : at + 40], Y[at : at + 40]) for at in range(0, 230, 40)]
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastbp.data import Rows
 from fastbp.streams import Stream, prefetch, rebatch
+from fastbp.tables import SparseRows
 
 Reader = Callable[[Any, Any, Rows | None], Rows]  # of the model, a piece, and rows that have the same columns
 
@@ -184,5 +185,9 @@ def unlabelled(model: Any, piece: Any, like: Rows | None) -> Rows:
 
 def check_alike(rows: Rows, first: Rows) -> None:
     """ValueError unless rows can be joined with those of the first piece."""
+    for x, of_first in zip(rows.x, first.x, strict=True):
+        if isinstance(x, SparseRows) != isinstance(of_first, SparseRows):
+            here, there = ("sparse" if isinstance(each, SparseRows) else "dense" for each in (x, of_first))
+            raise ValueError(f"expected {there} rows, as in the first batch, got {here} ones")
     if rows.kinds != first.kinds:
         raise ValueError("expected the same kind of targets and weights as in the first batch")
