@@ -124,9 +124,10 @@ def as_matrix(name: str, table: Any) -> np.ndarray:
     TypeError
         If a column does not hold real numbers; its name is in the message.
     """
-    whole = np.asarray(table)
-    if whole.dtype.kind in "fiu":
-        return whole
+    if np.asarray(table[:0]).dtype.kind in "fiu":  # else all of it would become Python objects
+        whole = np.asarray(table)
+        if whole.dtype.kind in "fiu":  # missing values may change the type
+            return whole
     names = names_of(table) or []
     columns = [as_column(name, label, table[label]) for label in names]
     matrix = np.empty((len(table), len(columns)), np.result_type(*columns), order="F")
