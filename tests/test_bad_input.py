@@ -56,7 +56,12 @@ FIT = {
     "validation array": (dict(validation_data=X), r"validation_data as \(x, y\) or .*, got ndarray"),
     "too few weights": (dict(sample_weight=np.ones(3)), r"sample_weight with shape \(\d+,\), got \(3,\)"),
     "negative weights": (dict(sample_weight=-np.ones(len(X))), "weights of at least 0 and finite in float32, got -1"),
-    "endless weights": (dict(sample_weight=np.full(len(X), 1e39)), "weights of at least 0 and finite in float32"),
+    "endless weights": (dict(sample_weight=np.linspace(0, 1e39, 20)), r"finite in float32, got 3\.\d+e\+38"),
+    "an endless weight": (dict(sample_weight=[1.0, np.inf] * 10), "weights of at least 0 and finite in .*, got inf"),
+    "a weight that is none": (
+        dict(sample_weight=[1.0, np.nan] * 10),
+        "weights of at least 0 and finite in .*, got nan",
+    ),
     "a list of class weights": (dict(class_weight=[1, 2]), "class_weight as a dict of class index to weight, got list"),
     "weight of no class": (dict(class_weight={9: 1.0}), "classes from 0 to . in class_weight, got 9"),
     "verbose": (dict(verbose=3), "verbose as 0, 1, 2 or 'auto', got 3"),

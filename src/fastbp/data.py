@@ -147,10 +147,12 @@ def check_weights(
     if weights is None:
         return None
     with np.errstate(over="ignore"):  # what is too large for the type becomes infinite
-        weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
-    if not (np.isfinite(weights).all() and weights.min() >= 0):
-        raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {weights.min():g}")
-    return weights
+        converted = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
+    right = np.isfinite(converted) & (converted >= 0)
+    if not right.all():
+        wrong = weights.reshape(rows, 1)[~right][0]
+        raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {wrong:g}")
+    return converted
 
 
 def as_class_weights(given: Any, outputs: int) -> np.ndarray:
