@@ -16,7 +16,7 @@ import numpy as np
 
 from fastbp.losses import Loss
 from fastbp.tables import SparseRows, as_matrix, as_sparse, is_table, join
-from fastbp.utils import check_count, check_number
+from fastbp.utils import check_count, check_number, described
 
 # Types that the gather reads
 IN_PLACE = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
@@ -251,6 +251,8 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         raise TypeError(f"expected {name} as a dense array, got {type(value).__name__}: use .toarray()")
     if is_table(value):
         return as_matrix(name, value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"expected {name} as an array without a mask, got {described(value)}: use .filled()")
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
