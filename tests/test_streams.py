@@ -370,6 +370,31 @@ def test_wrong_pieces_are_refused_with_their_number(make, options, message):
         model().fit(make(), verbose=0, **options)
 
 
+@pytest.mark.parametrize("weights", [[1, 2, 3], {3: 1.0}, {0: -1.0}, {0.5: 1.0}])
+@pytest.mark.parametrize("built", [True, False])
+def test_wrong_class_weights_are_refused_as_such_before_a_stream_is_read(weights, built):
+    made = fb.Sequential([*[fb.Input((6,))] * built, fb.Dense(3, "softmax")])
+    made.compile("adam", "crossentropy")
+    unread = streams.Stream(lambda: pytest.fail("read"))
+    if built or weights != {3: 1.0}:  # how many classes there are, the first rows may say
+        with pytest.raises((TypeError, ValueError), match=r"^expected .*class"):
+            made.fit(unread, class_weight=weights, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["x", "validation_data"])
+def test_an_iterator_is_refused_before_training_where_it_would_have_to_begin_again(name):
+    def fit(epochs, **options):
+        given = {"x": streams.Stream(chunks()), "validation_data": streams.Stream(chunks()), name: chunks()()}
+        return made.fit(**given, epochs=epochs, verbose=0, **options).history
+
+    made = model()
+    with pytest.raises(ValueError, match=f"expected {name} that can be read anew in each of 3 epochs, got an iterator"):
+        fit(3)
+    assert made.progress is None
+    assert len(fit(1)["val_loss"]) == 1
+    assert len(fit(3, initial_epoch=2)["val_loss"]) == 1
+
+
 def test_other_wrong_streams_are_refused():
     with pytest.raises(TypeError, match="chunks as a function"):
         streams.Stream([1, 2])

@@ -334,8 +334,7 @@ class Compiled(Network):
             data.named("output", name, names, partial(data.check_y, each, count, size, part.loss, self.dtype))
             for name, each, size, part in zip(names, given, sizes, parts, strict=True)
         )
-        if class_weight is not None and len(names) > 1:
-            raise ValueError(f"expected class_weight for a model of one output, got one of {len(names)}")
+        self._check_class_weight(class_weight)
         several = sample_weight is not None and len(names) > 1
         weights = data.check_several("sample_weight", sample_weight, names) if several else [sample_weight] * len(names)
         checked = tuple(
@@ -343,6 +342,13 @@ class Compiled(Network):
             for weight, target, size, part in zip(weights, targets, sizes, parts, strict=True)
         )
         return Rows(inputs, targets, checked)
+
+    def _check_class_weight(self, given: Any) -> None:
+        """Weights of classes, as far as they can be checked without rows."""
+        if given is not None:
+            if len(self.output_names) > 1:
+                raise ValueError(f"expected class_weight for a model of one output, got {len(self.output_names)}")
+            data.check_class_weights(given, prod(self.outputs[0].shape) if self.outputs else None)
 
     def _check_x(self, x: Any, like: Rows | None = None) -> tuple[Any, ...]:
         """x as the kernels take it, with the columns of `like` if given."""

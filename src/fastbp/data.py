@@ -155,16 +155,28 @@ def check_weights(
     return converted
 
 
-def as_class_weights(given: Any, outputs: int) -> np.ndarray:
-    """The weight of each class; of those that are not named 1."""
-    classes = max(outputs, 2)
+def check_class_weights(given: Any, outputs: int | None) -> dict[int, float]:
+    """The weights by class, for a model of so many outputs, where that is known.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such class, or a weight is negative or not finite.
+    """
     if not isinstance(given, dict):
         raise TypeError(f"expected class_weight as a dict of class index to weight, got {type(given).__name__}")
-    weights = np.ones(classes)
-    for index, weight in given.items():
+    classes = inf if outputs is None else max(outputs, 2)
+    for index in given:
         if check_count("class of class_weight", index, 0) >= classes:
             raise ValueError(f"expected classes from 0 to {classes - 1} in class_weight, got {index}")
-        weights[index] = check_number(f"weight of class {index}", weight, 0)
+    return {index: check_number(f"weight of class {index}", weight, 0) for index, weight in given.items()}
+
+
+def as_class_weights(given: Any, outputs: int) -> np.ndarray:
+    """The weight of each class; of those that are not named 1."""
+    weights = np.ones(max(outputs, 2))
+    for index, weight in check_class_weights(given, outputs).items():
+        weights[index] = weight
     return weights
 
 

@@ -151,6 +151,7 @@ class Model(Compiled):
             for name in (name for name, value in beside.items() if value is not None):
                 raise ValueError(f"expected no {name} beside an x that yields batches of its own")
             self._check_compiled()
+            self._check_class_weight(class_weight)
             read = partial(labelled, class_weight=class_weight)
             source: Source = self._flow(x, read, batch_size, 32, shuffled, steps_per_epoch)
         else:
@@ -165,10 +166,13 @@ class Model(Compiled):
         if validation_data is not None:
             validation = self._validation(validation_data, source)
         with self._training():
-            if isinstance(source, Arrays):
-                self._ready(source.rows)
             progress = self.progress if resumed and self.progress else trainer.Progress(first)
             progress.check(source)
+            source.check_epochs("x", last - progress.epoch)
+            if validation is not None:
+                validation.check_epochs("validation_data", last - progress.epoch)
+            if isinstance(source, Arrays):
+                self._ready(source.rows)
             self.history, self.stop_training = History(), False
             if progress.epoch < last:
                 self.progress = progress

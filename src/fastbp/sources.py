@@ -55,6 +55,13 @@ class Source:
         """Steps of an epoch, where that is known."""
         return None if self.size is None or self.batch is None else -(-self.size // self.batch)
 
+    def check_epochs(self, name: str, epochs: int) -> None:
+        """ValueError if the data cannot last for so many epochs."""
+        if epochs > 1 and not self.restarts and self.steps is None:
+            raise ValueError(
+                f"expected {name} that can be read anew in each of {epochs} epochs, got an iterator: see Stream"
+            )
+
     def blocks(self, model: Any) -> Generator[Block]:
         """The blocks of one epoch."""
         raise NotImplementedError
