@@ -348,6 +348,26 @@ def pieces_of(*pieces):
     return lambda: iter(pieces)
 
 
+@pytest.mark.parametrize("use", ["fit", "evaluate", "predict"])
+def test_what_only_has_to_be_called_or_iterated_over_is_told_so(use):
+    class Batches:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, number):
+            return X, Y
+
+    def batches():
+        yield X, Y
+
+    with pytest.raises(TypeError, match="what yields batches, got the function batches: call it"):
+        getattr(model(), use)(batches)
+    with pytest.raises(TypeError, match="got Batches, which only has members by number: give a generator"):
+        getattr(model(), use)(Batches())
+    with pytest.raises(TypeError, match="got the function batches: call it"):
+        model().fit(X, Y, validation_data=batches)
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
@@ -356,7 +376,7 @@ def pieces_of(*pieces):
         (pieces_of((X, Y), (X, Y[:9])), {}, "batch 1 of the data: expected x and y with the same number of rows"),
         (pieces_of(X), {}, r"batch 0 of the data: expected \(x, y\)"),
         (pieces_of((X, Y), (X, Y, np.ones(230))), {}, "batch 1 of the data: expected the same kind"),
-        (pieces_of((X, Y), (X, Y)), {"steps_per_epoch": 5}, "expected 5 batches in an epoch, got 2"),
+        (pieces_of((X, Y), (X, Y)), {"steps_per_epoch": 5}, "expected 5 batches in epoch 1, got 2, then"),
         (pieces_of(), {}, "at least one row"),
         (pieces_of((X, Y)), {"batch_size": 3}, "no batch_size for an x that yields batches"),
         (pieces_of((X, Y)), {"y": Y}, "no y beside an x that yields batches"),

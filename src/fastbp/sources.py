@@ -144,18 +144,19 @@ class Flow(Source):
         generator = model.random.generator() if self.shuffle and self.batch else None
         with closing(prefetch(self.pieces, prepare, self.limit)) as ready:
             if self.batch is None:
-                yield from self._as_they_come(ready)
+                yield from self._as_they_come(ready, model.progress)
             else:
                 for rows, order in rebatch(ready, self.batch, self.pieces.buffer, generator):
                     yield Block(rows, order)
 
-    def _as_they_come(self, ready: Iterator[Rows]) -> Iterator[Block]:
+    def _as_they_come(self, ready: Iterator[Rows], progress: Any) -> Iterator[Block]:
         number = 0
         for rows in ready:
             yield Block(rows, None)
             number += 1
         if self.limit is not None and number < self.limit:
-            raise ValueError(f"expected {self.limit} batches in an epoch, got {number}, then the data ended")
+            epoch = progress.epoch + 1
+            raise ValueError(f"expected {self.limit} batches in epoch {epoch}, got {number}, then the data ended")
 
 
 def labelled(model: Any, piece: Any, like: Rows | None, class_weight: Any = None) -> Rows:

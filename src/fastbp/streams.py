@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from inspect import isroutine
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from fastbp.utils import check_count
 
 DEPTH = 2  # chunks read ahead
 CHUNK_ROWS = 65536  # of a file at a time
+OF_ARRAYS = ("__array__", "__dlpack__", "__buffer__", "tocsr")
 INDEX = "__index_level_"  # how pandas names the rows' index, which is no column of the table
 
 
@@ -126,11 +128,25 @@ class Parquet(Stream):
 
 
 def is_stream(x: Any) -> bool:
-    """Whether x yields its rows in pieces: a Stream, an iterator, or an iterable of batches such as a data loader."""
+    """Whether x yields its rows in pieces: a Stream, an iterator, or an iterable of batches such as a data loader.
+
+    Raises
+    ------
+    TypeError
+        If it is neither that nor an array, but would be if it were called or iterated over.
+    """
     if isinstance(x, (Stream, Iterator)):
         return True
-    arrays = hasattr(x, "__array__") or hasattr(x, "__dlpack__") or hasattr(x, "__buffer__") or hasattr(x, "tocsr")
-    return isinstance(x, Iterable) and not arrays and not isinstance(x, (list, tuple, dict, str, bytes, memoryview))
+    if isinstance(x, (list, tuple, dict, str, bytes, memoryview)) or any(hasattr(x, name) for name in OF_ARRAYS):
+        return False
+    if isroutine(x):
+        raise TypeError(f"expected arrays or what yields batches, got the function {x.__name__}: call it")
+    if not isinstance(x, Iterable) and hasattr(x, "__getitem__"):
+        raise TypeError(
+            f"expected arrays or what yields batches, got {type(x).__name__}, which only has members by number: "
+            "give a generator over them, or a Stream made from a function that returns one"
+        )
+    return isinstance(x, Iterable)
 
 
 def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any], limit: int | None = None) -> Generator[Any]:

@@ -276,7 +276,9 @@ class Pass:
                 if self.stopped:
                     break
         if program is None:
-            raise ValueError("expected at least one row of data in an epoch, got none")
+            raise ValueError(
+                "expected at least one row of data in an epoch, got none: an iterator does not begin again"
+            )
         found: Logs = program.means(self.rows)
         return found
 
