@@ -374,7 +374,7 @@ def test_what_only_has_to_be_called_or_iterated_over_is_told_so(use):
         (pieces_of((X, Y), (X[:, :5], Y)), {}, "batch 1 of the data: expected x with 6 columns"),
         (pieces_of((X, Y), (X, Y + 5)), {}, "batch 1 of the data: expected labels from 0 to 2"),
         (pieces_of((X, Y), (X, Y[:9])), {}, "batch 1 of the data: expected x and y with the same number of rows"),
-        (pieces_of(X), {}, r"batch 0 of the data: expected \(x, y\)"),
+        (pieces_of(X), {}, r"batch 0 of the data: expected a batch as \(x, y\) .*, got ndarray"),
         (pieces_of((X, Y), (X, Y, np.ones(230))), {}, "batch 1 of the data: expected the same kind"),
         (pieces_of((X, Y), (X, Y)), {"steps_per_epoch": 5}, "expected 5 batches in epoch 1, got 2, then"),
         (pieces_of(), {}, "at least one row"),

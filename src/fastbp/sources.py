@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbp.data import Rows
+from fastbp.data import Rows, check_pair
 from fastbp.streams import Stream, prefetch, rebatch
 from fastbp.tables import SparseRows
 
@@ -167,11 +167,8 @@ def labelled(model: Any, piece: Any, like: Rows | None, class_weight: Any = None
     TypeError, ValueError
         If they do not fit the model.
     """
-    if not isinstance(piece, (tuple, list)) or len(piece) not in (2, 3):
-        got = f"{len(piece)} members" if isinstance(piece, (tuple, list)) else type(piece).__name__
-        raise TypeError(f"expected (x, y) or (x, y, sample_weight), got {got}")
-    weight = piece[2] if len(piece) == 3 else None
-    rows: Rows = model._check_rows(piece[0], piece[1], weight, class_weight, like=like)
+    x, y, sample_weight = check_pair("a batch", piece)
+    rows: Rows = model._check_rows(x, y, sample_weight, class_weight, like)
     return rows
 
 

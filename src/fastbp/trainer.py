@@ -251,13 +251,10 @@ class Pass:
     ----------
     rows, steps : int
         How far it has come.
-    stopped : bool
-        Whether it is to end now.
     """
 
     what: str  # in the names of the events
     purpose: str  # of the programs
-    stopped = False
 
     def __init__(self, model: Any, source: Source, pace: Pace, callbacks: CallbackList) -> None:
         self.model, self.source, self.pace, self.callbacks = model, source, pace, callbacks
@@ -302,6 +299,11 @@ class Pass:
             program.release()
         self.rows, self.steps = self.rows + done, self.steps + -(-done // batch)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it is to end now."""
+        return False
+
     def reset(self, program: Any, totals: np.ndarray | None) -> None:
         """Have a program begin with the totals of the one before, if there was one."""
         program.reset(totals=totals)
@@ -344,7 +346,7 @@ class Epoch(Pass):
         self.before = self.progress.step
 
     @property
-    def stopped(self) -> bool:  # type: ignore[override]
+    def stopped(self) -> bool:
         """Whether a callback has ended the training."""
         return bool(self.model.stop_training)
 
