@@ -1,5 +1,7 @@
 """Tables of pandas, polars and Arrow, and SciPy's sparse matrices, in place of arrays."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,19 @@ def test_missing_values_become_nan_and_blocks_of_one_type_are_not_copied():
     np.testing.assert_array_equal(tables.as_matrix("x", frame), [[1, 0.5], [np.nan, 1.5], [3, 2.5]])
     block = pandas.DataFrame(X)
     assert np.shares_memory(tables.as_matrix("x", block), block.to_numpy())
+
+
+@pytest.mark.parametrize("library", FRAMES)
+def test_a_column_of_flags_does_not_make_a_table_into_objects(library):
+    module = pytest.importorskip(library)
+    columns = {f"c{k}": np.ones(10_000, "f4") for k in range(10)} | {"flag": np.ones(10_000, bool)}
+    table = FRAMES[library](module, columns)
+    tracemalloc.start()
+    matrix = tables.as_matrix("x", table)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert matrix.dtype == np.float32
+    assert peak < 3 * matrix.nbytes
 
 
 def test_memory_mapped_pixels_train_as_pixels_in_memory(tmp_path):

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -176,9 +177,18 @@ def test_a_callback_of_one_object_hears_of_every_epoch():
 
 def test_a_run_of_more_laps_than_there_is_room_for_is_refused():
     program = make().program("evaluate", 50)
-    program.bind([X, Y.astype("int32")], np.arange(210))
+    program.bind([X, np.eye(3, dtype="f4")[Y]], np.arange(210))
     with pytest.raises(ValueError, match="laps"):
         program.run(0, 210, laps=2)
+
+
+@pytest.mark.parametrize("purpose", ["train", "evaluate", "predict"])
+def test_a_program_refuses_rows_of_another_width(purpose):
+    program, y = make().program(purpose, 50), np.eye(3, dtype="f4")[Y]
+    for wrong in (X[:, :-1], X[:, 0]):
+        call = partial(program.predict, [wrong], [y]) if purpose == "predict" else partial(program.bind, [wrong, y])
+        with pytest.raises(ValueError, match=r"expected rows of shapes \[\(6,\).*, got \[\("):
+            call()
 
 
 def test_fit_in_two_calls_goes_on_as_one_would():

@@ -102,6 +102,34 @@ def test_noise_averages_and_schedules_go_on_too(place, tmp_path):
     assert {name: values[-len(rest["loss"]) :] for name, values in history.items()} == rest
 
 
+def test_a_stream_with_fewer_rows_than_were_done_is_no_epoch_to_resume():
+    def of(rows):
+        return fb.streams.Stream(lambda: iter([(X[:rows], Y[:rows])]))
+
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(of(61), batch_size=8, epochs=2, verbose=0, callbacks=StopAt(0, 5))
+    with pytest.raises(ValueError, match="epoch of at least 5 steps, which are done, got 3"):
+        model.fit(of(24), batch_size=8, epochs=2, verbose=0, resume=True)
+    whole = make()
+    whole.fit(of(61), batch_size=8, epochs=2, verbose=0)
+    model.fit(of(61), batch_size=8, epochs=2, verbose=0, resume=True)
+    assert same_bits(model, whole)
+
+
+def test_batches_are_not_resumed_with_fewer_steps_an_epoch_than_were_done():
+    class Loader:
+        def __iter__(self):
+            return iter([(X, Y)] * 10)
+
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(Loader(), steps_per_epoch=8, verbose=0, callbacks=StopAt(0, 5))
+    with pytest.raises(ValueError, match="epoch of at least 5 steps, which are done, got 2"):
+        model.fit(Loader(), steps_per_epoch=2, verbose=0, resume=True)
+    assert model.progress.step == 5
+
+
 def test_a_training_can_be_stopped_many_times(tmp_path):
     whole = make()
     whole.fit(X, Y, **OPTIONS)

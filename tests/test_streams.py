@@ -1,7 +1,8 @@
 """Rows that come in pieces: streams, generators, loaders and Parquet files."""
 
+import contextlib
 import threading
-import time
+import weakref
 
 import numpy as np
 import pytest
@@ -75,6 +76,22 @@ def test_a_shuffled_stream_takes_every_row_once_in_an_order_of_the_seed():
     assert max(abs(np.array(seen) - np.arange(230))) > 30
 
 
+@pytest.mark.parametrize("rng", [None, np.random.default_rng(0)])
+def test_rows_are_copied_a_few_times_only_however_small_the_chunks(rng, monkeypatch):
+    copied, concatenate = [0], np.concatenate
+
+    def counting(arrays, *args, **options):
+        joined = concatenate(arrays, *args, **options)
+        copied[0] += len(joined) if joined.ndim == 2 else 0
+        return joined
+
+    monkeypatch.setattr(np, "concatenate", counting)
+    parts = (Rows((X[at : at + 1],), (Y[at : at + 1],), (None,)) for at in range(230))
+    blocks = list(streams.rebatch(parts, 10, 100, rng))
+    assert sum(len(order) if rng else block.size for block, order in blocks) == 230
+    assert copied[0] <= 2 * 230
+
+
 def test_sparse_chunks_are_joined_and_shuffled():
     sparse = pytest.importorskip("scipy.sparse")
 
@@ -82,11 +99,21 @@ def test_sparse_chunks_are_joined_and_shuffled():
         for at in range(0, 230, 50):
             yield form(X[at : at + 50] * (X[at : at + 50] > 0)), Y[at : at + 50]
 
-    one = model()
-    one.fit(streams.Stream(lambda: read(sparse.csr_array), buffer=100), batch_size=16, epochs=2, verbose=0)
-    other = model()
-    other.fit(streams.Stream(lambda: read(np.asarray), buffer=100), batch_size=16, epochs=2, verbose=0)
-    assert_same(one, other)
+    for shuffle in (True, False):
+        options = {"batch_size": 16, "epochs": 2, "verbose": 0, "shuffle": shuffle}
+        one = model()
+        one.fit(streams.Stream(lambda: read(sparse.csr_array), buffer=100), **options)
+        other = model()
+        other.fit(streams.Stream(lambda: read(np.asarray), buffer=100), **options)
+        assert_same(one, other)
+
+
+@pytest.mark.parametrize("first", ["sparse", "dense"])
+def test_sparse_and_dense_chunks_are_not_mixed(first):
+    form = pytest.importorskip("scipy.sparse").csr_array
+    pieces = [(form(X), Y), (X, Y)] if first == "sparse" else [(X, Y), (form(X), Y)]
+    with pytest.raises(ValueError, match=f"batch 1 of the data: expected {first} rows, as in the first batch"):
+        model().fit(streams.Stream(pieces_of(*pieces)), batch_size=500, verbose=0)
 
 
 def test_each_piece_of_an_iterable_is_a_step():
@@ -126,6 +153,101 @@ def test_streams_are_evaluated_and_predicted():
     assert history["val_loss"][0] == pytest.approx(made.evaluate(X, Y)[0])
 
 
+@pytest.mark.parametrize("rows", [(X, Y), (X, Y, np.ones(230)), X])
+def test_prediction_of_a_stream_tells_callbacks_and_prints_as_that_of_arrays_does(rows, capsys):
+    heard = []
+
+    def hear(**options):
+        events = ["on_predict_begin", "on_predict_batch_begin", "on_predict_end"]
+        listeners = {event: lambda *args, event=event: heard.append((event, args[:-1])) for event in events}
+        listeners["on_predict_batch_end"] = lambda batch, logs: heard.append((batch, len(logs["outputs"])))
+        made.predict(callbacks=fb.callbacks.LambdaCallback(**listeners), verbose=2, **options)
+        printed, events = capsys.readouterr().out.split(" - ")[0], list(heard)
+        heard.clear()
+        return printed, events
+
+    made = model()
+    assert hear(x=streams.Stream(pieces_of(rows)), batch_size=50) == hear(x=X, batch_size=50)
+
+
+def test_pieces_to_predict_are_read_ahead_counted_and_closed():
+    asked, closed = threading.Event(), []
+
+    def pieces():
+        try:
+            yield X[:, :6]
+            asked.set()
+            yield X[:, :5]
+        finally:
+            closed.append(True)
+
+    wait = fb.callbacks.LambdaCallback(on_predict_batch_begin=lambda batch, logs: asked.wait(20))
+    with pytest.raises(ValueError, match="batch 1 of the data: expected x with 6 columns"):
+        model().predict(streams.Stream(pieces), batch_size=230, callbacks=wait)
+    assert closed == [True]
+    assert asked.is_set()
+    with pytest.raises(ValueError, match="at least one row of data"):
+        model().predict(iter([]))
+
+
+def test_several_inputs_are_predicted_alone_and_with_targets():
+    one, other = fb.Input((6,), name="one"), fb.Input((6,), name="other")
+    made = fb.Model([one, other], fb.Dense(2)(fb.layers.Add()([one, other])))
+    want = made.predict([X, X])
+    for piece in ([X, X], (X, X), {"one": X, "other": X}, ([X, X], Y), ({"one": X, "other": X}, Y, Y)):
+        np.testing.assert_array_equal(made.predict(streams.Stream(pieces_of(piece))), want)
+
+
+def test_a_stream_to_predict_builds_a_model_and_leaves_it_to_be_compiled():
+    made = fb.Sequential([fb.Dense(2)])
+    assert made.predict(streams.Stream(chunks(50, 1))).shape == (230, 2)
+
+
+def test_streams_are_evaluated_in_steps_of_as_many_rows_as_arrays():
+    made, x, y = model(), np.tile(X, (5, 1)), np.tile(Y, 5)
+    stream = streams.Stream(pieces_of((x, y)))
+    for data in ((x, y), (stream,)):
+        heard = []
+        listener = fb.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs, heard=heard: heard.append(batch))
+        made.evaluate(*data, callbacks=listener)
+        made.fit(X, Y, verbose=0, callbacks=listener, validation_data=data if len(data) > 1 else stream)
+        assert heard == [0, 1, 2, 3, 4] * 2
+
+
+def test_a_metric_in_python_does_not_keep_the_rows_of_a_stream():
+    alive = []
+
+    def read():
+        for _ in range(20):
+            x = X.copy()
+            alive.append(weakref.ref(x))
+            assert sum(each() is not None for each in alive) < 10
+            yield x, Y
+
+    def right(y, outputs):
+        assert len(y) == len(outputs) == 20 * 230
+        return np.mean(outputs.argmax(axis=1) == y)
+
+    made = model()
+    made.compile("adam", "crossentropy", metrics=["accuracy", right])
+    found = made.evaluate(streams.Stream(read), return_dict=True)
+    assert found["right"] == pytest.approx(found["accuracy"])
+
+
+def test_a_model_that_is_not_built_takes_validation_rows_and_a_stream_of_the_same_width_only():
+    def unbuilt():
+        made = fb.Sequential([fb.Dense(3, "softmax")])
+        made.compile("adam", "crossentropy")
+        return made
+
+    made = unbuilt()
+    with pytest.raises(ValueError, match=r"batch 0 of the data: expected x with 5 columns, got \(50, 6\)"):
+        made.fit(streams.Stream(chunks(50)), validation_data=(X[:, :5], Y), verbose=0)
+    assert not made.built
+    weighted = (X, Y, np.ones(230))
+    assert "val_loss" in made.fit(streams.Stream(chunks(50)), validation_data=weighted, verbose=0).history
+
+
 def test_weights_of_rows_come_with_the_pieces_and_classes():
     weights = RNG.uniform(0.5, 2, 230)
     one, other = model(), model()
@@ -143,35 +265,72 @@ def test_batch_callbacks_count_through_all_pieces(capsys):
     assert "8/8 - " in capsys.readouterr().out
 
 
-def test_reading_goes_on_while_the_kernels_work_and_ends_with_training():
-    before = threading.active_count()
-    started, events = time.perf_counter(), []
+def stopping(model, after=1):
+    """A callback that stops after so many batches."""
 
-    def slow():
-        for at in range(0, 230, 23):
-            time.sleep(0.01)
-            events.append(time.perf_counter() - started)
-            yield X[at : at + 23], Y[at : at + 23]
+    def stop(batch, logs):
+        model.stop_training = batch + 1 == after
+
+    return fb.callbacks.LambdaCallback(on_train_batch_end=stop)
+
+
+def test_reading_goes_on_while_the_kernels_work():
+    asked = threading.Event()
+
+    def pieces():
+        yield X, Y
+        asked.set()
+        yield X, Y
+
+    heard = []
+    wait = fb.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: heard.append(asked.wait(20)))
+    model().fit(pieces(), verbose=0, callbacks=wait)
+    assert heard == [True, True]
+
+
+@pytest.mark.parametrize("ending", ["all", "stopped", "interrupted", "failing"])
+def test_when_fit_is_over_no_thread_reads_and_the_files_of_a_stream_are_closed(ending):
+    before, events = threading.enumerate(), []
+
+    def read():
+        events.append("open")
+        try:
+            for number in range(10):
+                if ending == "failing" and number == 5:
+                    raise OSError("the disk is gone")
+                yield X[:40], Y[:40]
+        finally:
+            events.append("closed")
+
+    def end(batch, logs):
+        made.stop_training = ending == "stopped"
+        if ending == "interrupted":
+            raise KeyboardInterrupt
 
     made = model()
-    made.fit(slow(), epochs=1, verbose=0)
-    assert len(events) == 10
+    with contextlib.suppress(OSError, KeyboardInterrupt):
+        listener = fb.callbacks.LambdaCallback(on_train_batch_end=end)
+        made.fit(streams.Stream(read, buffer=40), epochs=2, verbose=0, callbacks=listener)
+    assert events == ["open", "closed"] * (2 if ending == "all" else 1)
+    assert threading.enumerate() == before
 
-    class Stop(fb.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs):
-            self.model.stop_training = True
+
+def test_a_generator_stays_open_and_loses_only_what_was_read_ahead():
+    given = []
 
     def endless():
         while True:
-            yield X, Y
+            given.append(len(given))
+            yield X[:40], Y[:40]
 
-    made.fit(endless(), epochs=1, verbose=0, callbacks=Stop())
-    assert made.optimizer.iterations == 11
-    for _ in range(100):
-        if threading.active_count() <= before:
-            break
-        time.sleep(0.02)
-    assert threading.active_count() <= before
+    pieces, made = endless(), model()
+    made.fit(pieces, steps_per_epoch=5, epochs=2, verbose=0)
+    assert len(given) == 10
+    made.fit(pieces, steps_per_epoch=5, epochs=2, verbose=0, callbacks=stopping(made, after=2))
+    assert 12 <= len(given) <= 12 + streams.DEPTH
+    before = len(given)
+    made.fit(pieces, steps_per_epoch=5, verbose=0)
+    assert len(given) == before + 5
 
 
 def test_an_error_of_the_generator_is_the_error_of_fit_and_the_model_stays_usable():
@@ -189,15 +348,35 @@ def pieces_of(*pieces):
     return lambda: iter(pieces)
 
 
+@pytest.mark.parametrize("use", ["fit", "evaluate", "predict"])
+def test_what_only_has_to_be_called_or_iterated_over_is_told_so(use):
+    class Batches:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, number):
+            return X, Y
+
+    def batches():
+        yield X, Y
+
+    with pytest.raises(TypeError, match="what yields batches, got the function batches: call it"):
+        getattr(model(), use)(batches)
+    with pytest.raises(TypeError, match="got Batches, which only has members by number: give a generator"):
+        getattr(model(), use)(Batches())
+    with pytest.raises(TypeError, match="got the function batches: call it"):
+        model().fit(X, Y, validation_data=batches)
+
+
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
         (pieces_of((X, Y), (X[:, :5], Y)), {}, "batch 1 of the data: expected x with 6 columns"),
         (pieces_of((X, Y), (X, Y + 5)), {}, "batch 1 of the data: expected labels from 0 to 2"),
         (pieces_of((X, Y), (X, Y[:9])), {}, "batch 1 of the data: expected x and y with the same number of rows"),
-        (pieces_of(X), {}, r"batch 0 of the data: expected \(x, y\)"),
+        (pieces_of(X), {}, r"batch 0 of the data: expected a batch as \(x, y\) .*, got ndarray"),
         (pieces_of((X, Y), (X, Y, np.ones(230))), {}, "batch 1 of the data: expected the same kind"),
-        (pieces_of((X, Y), (X, Y)), {"steps_per_epoch": 5}, "expected 5 batches in an epoch, got 2"),
+        (pieces_of((X, Y), (X, Y)), {"steps_per_epoch": 5}, "expected 5 batches in epoch 1, got 2, then"),
         (pieces_of(), {}, "at least one row"),
         (pieces_of((X, Y)), {"batch_size": 3}, "no batch_size for an x that yields batches"),
         (pieces_of((X, Y)), {"y": Y}, "no y beside an x that yields batches"),
@@ -209,6 +388,31 @@ def pieces_of(*pieces):
 def test_wrong_pieces_are_refused_with_their_number(make, options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         model().fit(make(), verbose=0, **options)
+
+
+@pytest.mark.parametrize("weights", [[1, 2, 3], {3: 1.0}, {0: -1.0}, {0.5: 1.0}])
+@pytest.mark.parametrize("built", [True, False])
+def test_wrong_class_weights_are_refused_as_such_before_a_stream_is_read(weights, built):
+    made = fb.Sequential([*[fb.Input((6,))] * built, fb.Dense(3, "softmax")])
+    made.compile("adam", "crossentropy")
+    unread = streams.Stream(lambda: pytest.fail("read"))
+    if built or weights != {3: 1.0}:  # how many classes there are, the first rows may say
+        with pytest.raises((TypeError, ValueError), match=r"^expected .*class"):
+            made.fit(unread, class_weight=weights, verbose=0)
+
+
+@pytest.mark.parametrize("name", ["x", "validation_data"])
+def test_an_iterator_is_refused_before_training_where_it_would_have_to_begin_again(name):
+    def fit(epochs, **options):
+        given = {"x": streams.Stream(chunks()), "validation_data": streams.Stream(chunks()), name: chunks()()}
+        return made.fit(**given, epochs=epochs, verbose=0, **options).history
+
+    made = model()
+    with pytest.raises(ValueError, match=f"expected {name} that can be read anew in each of 3 epochs, got an iterator"):
+        fit(3)
+    assert made.progress is None
+    assert len(fit(1)["val_loss"]) == 1
+    assert len(fit(3, initial_epoch=2)["val_loss"]) == 1
 
 
 def test_other_wrong_streams_are_refused():

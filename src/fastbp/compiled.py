@@ -323,8 +323,7 @@ class Compiled(Network):
     ) -> Rows:
         """x, y and weights as the kernels take them, with the columns of `like` if given; the model does not change."""
         self._check_compiled()
-        columns = self._columns if like is None else [array.shape[1] for array in like.x]
-        inputs = data.check_inputs(x, self.input_names, columns, self._limits, self.dtype)
+        inputs = self._check_x(x, like)
         count, names = inputs[0].shape[0], self.output_names
         shapes = self.output_shapes([self.input_shape or (inputs[0].shape[1],)])
         given = [data.as_numbers("y", each) for each in data.check_several("y", y, names)]
@@ -335,8 +334,7 @@ class Compiled(Network):
             data.named("output", name, names, partial(data.check_y, each, count, size, part.loss, self.dtype))
             for name, each, size, part in zip(names, given, sizes, parts, strict=True)
         )
-        if class_weight is not None and len(names) > 1:
-            raise ValueError(f"expected class_weight for a model of one output, got one of {len(names)}")
+        self._check_class_weight(class_weight)
         several = sample_weight is not None and len(names) > 1
         weights = data.check_several("sample_weight", sample_weight, names) if several else [sample_weight] * len(names)
         checked = tuple(
@@ -345,11 +343,23 @@ class Compiled(Network):
         )
         return Rows(inputs, targets, checked)
 
+    def _check_class_weight(self, given: Any) -> None:
+        """Weights of classes, as far as they can be checked without rows."""
+        if given is not None:
+            if len(self.output_names) > 1:
+                raise ValueError(f"expected class_weight for a model of one output, got {len(self.output_names)}")
+            data.check_class_weights(given, prod(self.outputs[0].shape) if self.outputs else None)
+
+    def _check_x(self, x: Any, like: Rows | None = None) -> tuple[Any, ...]:
+        """x as the kernels take it, with the columns of `like` if given."""
+        columns = self._columns if like is None else [array.shape[1] for array in like.x]
+        return data.check_inputs(x, self.input_names, columns, self._limits, self.dtype)
+
     def _ready(self, rows: Rows) -> Rows:
         """Build the model for checked rows, if it is not built."""
         if not self.built:
             self.build((rows.x[0].shape[1],))
-        self._kinds = rows.kinds
+        self._kinds = rows.kinds or self._kinds
         return rows
 
     def build(self, input_shape: tuple[int | None, ...] | None = None) -> None:

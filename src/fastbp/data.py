@@ -16,7 +16,7 @@ import numpy as np
 
 from fastbp.losses import Loss
 from fastbp.tables import SparseRows, as_matrix, as_sparse, is_table, join
-from fastbp.utils import check_count, check_number
+from fastbp.utils import check_count, check_number, described
 
 # Types that the gather reads
 IN_PLACE = frozenset(map(np.dtype, ("float32", "float64", "uint8")))
@@ -54,10 +54,10 @@ class Rows(NamedTuple):
         """Copies of some of the rows."""
         return self._each(lambda array: array.take(order) if isinstance(array, SparseRows) else array[order])
 
-    def join(self, other: Rows) -> Rows:
-        """These rows and others of the same kinds behind them."""
-        rest = iter(other.arrays)
-        return self._each(lambda array: join(array, next(rest)))
+    def join(self, others: Sequence[Rows]) -> Rows:
+        """These rows and others of the same kinds behind them; the same arrays if there are no others."""
+        rest = zip(*(other.arrays for other in others), strict=True)
+        return self._each(lambda array: join([array, *next(rest)])) if others else self
 
     def _each(self, function: Callable[[Any], Any]) -> Rows:
         """A function of each array, in the order of `arrays`."""
@@ -147,22 +147,36 @@ def check_weights(
     if weights is None:
         return None
     with np.errstate(over="ignore"):  # what is too large for the type becomes infinite
-        weights = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
-    if not (np.isfinite(weights).all() and weights.min() >= 0):
-        raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {weights.min():g}")
-    return weights
+        converted = np.ascontiguousarray(weights.reshape(rows, 1), dtype)
+    right = np.isfinite(converted) & (converted >= 0)
+    if not right.all():
+        wrong = weights.reshape(rows, 1)[~right][0]
+        raise ValueError(f"expected weights of at least 0 and finite in {dtype}, got {wrong:g}")
+    return converted
+
+
+def check_class_weights(given: Any, outputs: int | None) -> dict[int, float]:
+    """The weights by class, for a model of so many outputs, where that is known.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such class, or a weight is negative or not finite.
+    """
+    if not isinstance(given, dict):
+        raise TypeError(f"expected class_weight as a dict of class index to weight, got {type(given).__name__}")
+    classes = inf if outputs is None else max(outputs, 2)
+    for index in given:
+        if check_count("class of class_weight", index, 0) >= classes:
+            raise ValueError(f"expected classes from 0 to {classes - 1} in class_weight, got {index}")
+    return {index: check_number(f"weight of class {index}", weight, 0) for index, weight in given.items()}
 
 
 def as_class_weights(given: Any, outputs: int) -> np.ndarray:
     """The weight of each class; of those that are not named 1."""
-    classes = max(outputs, 2)
-    if not isinstance(given, dict):
-        raise TypeError(f"expected class_weight as a dict of class index to weight, got {type(given).__name__}")
-    weights = np.ones(classes)
-    for index, weight in given.items():
-        if check_count("class of class_weight", index, 0) >= classes:
-            raise ValueError(f"expected classes from 0 to {classes - 1} in class_weight, got {index}")
-        weights[index] = check_number(f"weight of class {index}", weight, 0)
+    weights = np.ones(max(outputs, 2))
+    for index, weight in check_class_weights(given, outputs).items():
+        weights[index] = weight
     return weights
 
 
@@ -249,6 +263,8 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
         raise TypeError(f"expected {name} as a dense array, got {type(value).__name__}: use .toarray()")
     if is_table(value):
         return as_matrix(name, value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"expected {name} as an array without a mask, got {described(value)}: use .filled()")
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from fastbp.compiled import Compiled
 from fastbp.config import real_type
 from fastbp.graph import Graph, trace
 from fastbp.graph import from_config as graph_from_config
-from fastbp.sources import Arrays, Flow, Source
+from fastbp.sources import Arrays, Flow, Reader, Source, labelled, unlabelled
 from fastbp.streams import Stream, is_stream
 from fastbp.utils import check_count, check_flag
 
@@ -149,7 +150,10 @@ class Model(Compiled):
             beside = {"y": y, "sample_weight": sample_weight, "validation_split": validation_split or None}
             for name in (name for name, value in beside.items() if value is not None):
                 raise ValueError(f"expected no {name} beside an x that yields batches of its own")
-            source: Source = self._flow(x, batch_size, shuffled, steps_per_epoch, class_weight)
+            self._check_compiled()
+            self._check_class_weight(class_weight)
+            read = partial(labelled, class_weight=class_weight)
+            source: Source = self._flow(x, read, batch_size, 32, shuffled, steps_per_epoch)
         else:
             if steps_per_epoch is not None:
                 raise ValueError(f"expected no steps_per_epoch for arrays, got {steps_per_epoch!r}")
@@ -162,10 +166,13 @@ class Model(Compiled):
         if validation_data is not None:
             validation = self._validation(validation_data, source)
         with self._training():
-            if isinstance(source, Arrays):
-                self._ready(source.rows)
             progress = self.progress if resumed and self.progress else trainer.Progress(first)
             progress.check(source)
+            source.check_epochs("x", last - progress.epoch)
+            if validation is not None:
+                validation.check_epochs("validation_data", last - progress.epoch)
+            if isinstance(source, Arrays):
+                self._ready(source.rows)
             self.history, self.stop_training = History(), False
             if progress.epoch < last:
                 self.progress = progress
@@ -175,25 +182,29 @@ class Model(Compiled):
                     trainer.fit(self, source, validation, last=last, callbacks=calls)
             return self.history
 
-    def _flow(self, x: Any, batch_size: object, shuffle: bool, steps: object = None, class_weight: Any = None) -> Flow:
-        """The source of an x that yields batches."""
-        self._check_compiled()
+    def _flow(
+        self, x: Any, read: Reader, batch_size: object, default: int, shuffle: bool = False, steps: object = None
+    ) -> Flow:
+        """The source of an x that yields batches; a Stream is cut into steps of `default` rows unless told."""
         if isinstance(x, Stream):
             if steps is not None:
                 raise ValueError(f"expected no steps_per_epoch for a Stream, got {steps!r}")
-            batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
-            return Flow(x, batch, shuffle, None, class_weight)
+            batch = check_count("batch_size", default if batch_size is None else batch_size, 1)
+            return Flow(x, read, batch, shuffle)
         if batch_size is not None:
             raise ValueError(f"expected no batch_size for an x that yields batches, got {batch_size!r}")
         limit = None if steps is None else check_count("steps_per_epoch", steps, 1)
-        return Flow(x, None, False, limit, class_weight)
+        return Flow(x, read, None, False, limit)
 
     def _validation(self, given: Any, source: Source) -> Source:
         """Validation data: arrays like those of training, or what yields them."""
         if is_stream(given):
-            return self._flow(given, None, shuffle=False)
+            return self._flow(given, labelled, None, trainer.INFERENCE_BATCH)
         like = source.rows if isinstance(source, Arrays) else None
-        return trainer.in_order(self._check_rows(*data.check_pair("validation_data", given), like=like))
+        rows = self._check_rows(*data.check_pair("validation_data", given), like=like)
+        if isinstance(source, Flow):
+            source.like = rows
+        return trainer.in_order(rows)
 
     def train_on_batch(
         self,
@@ -220,7 +231,7 @@ class Model(Compiled):
         with self._training():
             self._ready(rows)
             assert self.optimizer is not None
-            before = trainer.with_functions(self, [rows], {})
+            before = trainer.with_functions(self, trainer.judged(self, rows), {})
             program = self.executable("train", rows.size, rows.kinds)
             program.bind(rows.arrays)
             program.reset()
@@ -228,7 +239,7 @@ class Model(Compiled):
                 trainer.update(self.optimizer, program, 0, rows.size)
             finally:
                 program.release()
-            results = before | trainer.means(program, rows.size)
+            results = before | program.means(rows.size)
             return as_results({name: results[name] for name in self.metric_names}, return_dict)
 
     def evaluate(
@@ -265,7 +276,8 @@ class Model(Compiled):
         shown, listeners = check_verbose(verbose), check_callbacks(callbacks)
         source: Source
         if is_stream(x):
-            source = self._flow(x, batch_size, shuffle=False)
+            self._check_compiled()
+            source = self._flow(x, labelled, batch_size, trainer.INFERENCE_BATCH)
         else:
             source = trainer.in_order(self._check_rows(x, y, sample_weight), batch_size)
         started = perf_counter()
@@ -287,8 +299,8 @@ class Model(Compiled):
 
         Parameters
         ----------
-        x : array_like
-            As for `fit`.
+        x : array_like or stream
+            As for `fit`; a stream yields x alone, or with y and weights, which are left aside.
         batch_size : int, optional
             Rows computed at a time; it changes no bit of the result.
         verbose : {0, 1, 2, "auto"}
@@ -302,32 +314,38 @@ class Model(Compiled):
             Of the model's dtype; of several outputs a list of arrays.
         """
         shown = verbose and check_verbose(verbose)
-        inputs: tuple[Any, ...]
+        started = perf_counter() if shown else 0.0
+        source: Source | None = None
         if type(x) is not np.ndarray and is_stream(x):
-            pieces = [self.predict(piece[0] if isinstance(piece, (tuple, list)) else piece, batch_size) for piece in x]
-            return join_predictions(pieces)
+            source = self._flow(x, unlabelled, batch_size, trainer.INFERENCE_BATCH)
+        else:
+            inputs, batch = self._inputs(x, batch_size)
+            if callbacks is not None:
+                source = Arrays(data.Rows(inputs, (), ()), batch, shuffle=False)
+        if source is None:
+            outs = trainer.predict(self, inputs, batch)
+            steps = -(-len(outs[0]) // batch)
+        else:
+            params = {"epochs": 1, "steps": source.steps, "verbose": shown}
+            with CallbackList(check_callbacks(callbacks), self, params) as calls:
+                outs, steps = trainer.predict_blocks(self, source, calls)
+        if shown:
+            write_results(steps, perf_counter() - started, {})
+        for number, shape in self._folded.items():
+            outs[number] = outs[number].reshape(-1, *shape)
+        return outs if len(outs) > 1 else outs[0]
+
+    def _inputs(self, x: Any, batch_size: object) -> tuple[tuple[Any, ...], int]:
+        """Rows to predict, as the kernels take them, and how many at a time; the model is built for them."""
+        inputs: tuple[Any, ...]
         if len(self._columns) == 1 and type(x) is not dict:
             inputs = (data.check_x(x, self._columns[0], self._dtype or self.dtype, self._limits[0]),)
         else:
-            inputs = data.check_inputs(x, self.input_names, self._columns, self._limits, self.dtype)
-        rows = inputs[0].shape[0]
-        batch = trainer.inference_batch(rows, batch_size)
+            inputs = self._check_x(x)
+        batch = trainer.inference_batch(inputs[0].shape[0], batch_size)
         if self._storage is None:
             self.build((inputs[0].shape[1],))
-        program = self.executable("predict", batch)
-        outs = [np.empty((rows, columns), self._dtype) for columns in program.columns]
-        started = perf_counter() if shown else 0.0
-        if callbacks is None:
-            trainer.predict(program, inputs, outs)
-        else:
-            params = {"epochs": 1, "steps": -(-rows // batch), "verbose": shown}
-            with CallbackList(check_callbacks(callbacks), self, params) as calls:
-                trainer.predict(program, inputs, outs, calls)
-        if shown:
-            write_results(-(-rows // batch), perf_counter() - started, {})
-        for number, shape in self._folded.items():
-            outs[number] = outs[number].reshape(rows, *shape)
-        return outs if len(outs) > 1 else outs[0]
+        return inputs, batch
 
     def gradients(self, x: Any, y: Any) -> dict[str, Any]:
         """Everything that one forward and one backward pass computes, by name.
@@ -365,7 +383,7 @@ class Model(Compiled):
             program.run(0, rows.size, step=self.optimizer.batches)
             program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
-            return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}
+            return {**arrays, "loss": np.float64(program.means(rows.size)["loss"])}
 
     def get_config(self) -> dict[str, Any]:
         """Name, dtype, layers and the calls of them, as plain data.
@@ -461,15 +479,6 @@ class Model(Compiled):
     def __reduce__(self) -> tuple[Any, ...]:
         """For `copy.deepcopy` and the like: what `save` would write, and the history."""
         return checkpoint.restore, checkpoint.gather_with_classes(self), {"history": self.history}
-
-
-def join_predictions(pieces: list[Any]) -> Any:
-    """What was predicted for pieces of data, behind one another; of several outputs a list."""
-    if not pieces:
-        raise ValueError("expected at least one row of data, got none")
-    if isinstance(pieces[0], list):
-        return [np.concatenate(of_output) for of_output in zip(*pieces, strict=True)]
-    return np.concatenate(pieces)
 
 
 def as_results(results: dict[str, float], return_dict: bool) -> Any:

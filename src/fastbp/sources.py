@@ -5,15 +5,17 @@ Rows in memory are one block. A stream has as many as it takes, read ahead by a 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbp.data import Rows
+from fastbp.data import Rows, check_pair
 from fastbp.streams import Stream, prefetch, rebatch
+from fastbp.tables import SparseRows
+
+Reader = Callable[[Any, Any, Rows | None], Rows]  # of the model, a piece, and rows that have the same columns
 
 
 class Block(NamedTuple):
@@ -53,6 +55,13 @@ class Source:
         """Steps of an epoch, where that is known."""
         return None if self.size is None or self.batch is None else -(-self.size // self.batch)
 
+    def check_epochs(self, name: str, epochs: int) -> None:
+        """ValueError if the data cannot last for so many epochs."""
+        if epochs > 1 and not self.restarts and self.steps is None:
+            raise ValueError(
+                f"expected {name} that can be read anew in each of {epochs} epochs, got an iterator: see Stream"
+            )
+
     def blocks(self, model: Any) -> Generator[Block]:
         """The blocks of one epoch."""
         raise NotImplementedError
@@ -91,21 +100,25 @@ class Flow(Source):
 
     Parameters
     ----------
-    pieces : Stream, or iterable of (x, y) or (x, y, sample_weight)
+    pieces : Stream, or iterable
         An iterator goes on in the next epoch where it stood.
-    first : Rows
-        The first piece of an iterator, which was taken to see what it yields; None if it can begin again.
+    read : callable
+        Makes Rows of a piece: `labelled` or `unlabelled`.
     batch : int or None
     shuffle : bool
     steps : int, optional
         Pieces of an epoch of what is no Stream; all unless given.
-    class_weight : dict, optional
+
+    Attributes
+    ----------
+    like : Rows or None
+        What else the model is to run over: where the model does not know its columns yet, these say them.
     """
 
-    def __init__(
-        self, pieces: Any, batch: int | None, shuffle: bool, steps: int | None = None, class_weight: Any = None
-    ) -> None:
-        self.pieces, self.shuffle, self.limit, self.class_weight = pieces, shuffle, steps, class_weight
+    like: Rows | None = None
+
+    def __init__(self, pieces: Any, read: Reader, batch: int | None, shuffle: bool, steps: int | None = None) -> None:
+        self.pieces, self.read, self.shuffle, self.limit = pieces, read, shuffle, steps
         self.batch = batch if isinstance(pieces, Stream) else None
         self.restarts = not isinstance(pieces, Iterator)
 
@@ -116,49 +129,70 @@ class Flow(Source):
 
     def blocks(self, model: Any) -> Generator[Block]:
         """Blocks of whole steps, read ahead."""
-        like: list[Rows] = []
+        first: Rows | None = None
 
         def prepare(number: int, piece: Any) -> Rows:
-            rows = check_piece(model, number, piece, self.class_weight, like[0] if like else None)
-            like[:] = like or [rows]
+            nonlocal first
+            try:
+                rows = self.read(model, piece, first or self.like)
+                check_alike(rows, first or rows)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"batch {number} of the data: {error}") from error
+            first = first or rows
             return rows
 
         generator = model.random.generator() if self.shuffle and self.batch else None
-        with closing(prefetch(self._of_an_epoch(), prepare)) as ready:
+        with closing(prefetch(self.pieces, prepare, self.limit)) as ready:
             if self.batch is None:
-                yield from self._as_they_come(ready)
+                yield from self._as_they_come(ready, model.progress)
             else:
                 for rows, order in rebatch(ready, self.batch, self.pieces.buffer, generator):
                     yield Block(rows, order)
 
-    def _of_an_epoch(self) -> Iterable[Any]:
-        return self.pieces if self.limit is None or isinstance(self.pieces, Stream) else islice(self.pieces, self.limit)
-
-    def _as_they_come(self, ready: Iterator[Rows]) -> Iterator[Block]:
+    def _as_they_come(self, ready: Iterator[Rows], progress: Any) -> Iterator[Block]:
         number = 0
         for rows in ready:
             yield Block(rows, None)
             number += 1
         if self.limit is not None and number < self.limit:
-            raise ValueError(f"expected {self.limit} batches in an epoch, got {number}, then the data ended")
+            epoch = progress.epoch + 1
+            raise ValueError(f"expected {self.limit} batches in epoch {epoch}, got {number}, then the data ended")
 
 
-def check_piece(model: Any, number: int, piece: Any, class_weight: Any, like: Rows | None) -> Rows:
-    """The rows of a piece, as the kernels take them.
+def labelled(model: Any, piece: Any, like: Rows | None, class_weight: Any = None) -> Rows:
+    """The rows of (x, y) or (x, y, sample_weight), as the kernels take them, with the columns of `like` if given.
 
     Raises
     ------
     TypeError, ValueError
-        If they do not fit the model or the first piece; the message begins with the number of the piece, from 0.
+        If they do not fit the model.
     """
-    try:
-        if not isinstance(piece, (tuple, list)) or len(piece) not in (2, 3):
-            got = f"{len(piece)} members" if isinstance(piece, (tuple, list)) else type(piece).__name__
-            raise TypeError(f"expected (x, y) or (x, y, sample_weight), got {got}")
-        weight = piece[2] if len(piece) == 3 else None
-        rows: Rows = model._check_rows(piece[0], piece[1], weight, class_weight, like=like)
-        if like is not None and rows.kinds != like.kinds:
-            raise ValueError("expected the same kind of targets and weights as in the first batch")
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"batch {number} of the data: {error}") from error
+    x, y, sample_weight = check_pair("a batch", piece)
+    rows: Rows = model._check_rows(x, y, sample_weight, class_weight, like)
     return rows
+
+
+def unlabelled(model: Any, piece: Any, like: Rows | None) -> Rows:
+    """The rows of x alone, or of an x with targets, which are left aside.
+
+    Of several inputs x is a sequence or a dict itself: that tells [x1, x2] from (x, y).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit the model.
+    """
+    several = len(model.input_names) > 1
+    if isinstance(piece, (tuple, list)) and piece and (not several or isinstance(piece[0], (tuple, list, dict))):
+        piece = piece[0]
+    return Rows(model._check_x(piece, like), (), ())
+
+
+def check_alike(rows: Rows, first: Rows) -> None:
+    """ValueError unless rows can be joined with those of the first piece."""
+    for x, of_first in zip(rows.x, first.x, strict=True):
+        if isinstance(x, SparseRows) != isinstance(of_first, SparseRows):
+            here, there = ("sparse" if isinstance(each, SparseRows) else "dense" for each in (x, of_first))
+            raise ValueError(f"expected {there} rows, as in the first batch, got {here} ones")
+    if rows.kinds != first.kinds:
+        raise ValueError("expected the same kind of targets and weights as in the first batch")

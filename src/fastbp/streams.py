@@ -5,7 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from inspect import isroutine
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from fastbp.utils import check_count
 
 DEPTH = 2  # chunks read ahead
 CHUNK_ROWS = 65536  # of a file at a time
+OF_ARRAYS = ("__array__", "__dlpack__", "__buffer__", "tocsr")
 INDEX = "__index_level_"  # how pandas names the rows' index, which is no column of the table
 
 
@@ -125,47 +128,55 @@ class Parquet(Stream):
 
 
 def is_stream(x: Any) -> bool:
-    """Whether x yields its rows in pieces: a Stream, an iterator, or an iterable of batches such as a data loader."""
+    """Whether x yields its rows in pieces: a Stream, an iterator, or an iterable of batches such as a data loader.
+
+    Raises
+    ------
+    TypeError
+        If it is neither that nor an array, but would be if it were called or iterated over.
+    """
     if isinstance(x, (Stream, Iterator)):
         return True
-    arrays = hasattr(x, "__array__") or hasattr(x, "__dlpack__") or hasattr(x, "__buffer__") or hasattr(x, "tocsr")
-    return isinstance(x, Iterable) and not arrays and not isinstance(x, (list, tuple, dict, str, bytes, memoryview))
+    if isinstance(x, (list, tuple, dict, str, bytes, memoryview)) or any(hasattr(x, name) for name in OF_ARRAYS):
+        return False
+    if isroutine(x):
+        raise TypeError(f"expected arrays or what yields batches, got the function {x.__name__}: call it")
+    if not isinstance(x, Iterable) and hasattr(x, "__getitem__"):
+        raise TypeError(
+            f"expected arrays or what yields batches, got {type(x).__name__}, which only has members by number: "
+            "give a generator over them, or a Stream made from a function that returns one"
+        )
+    return isinstance(x, Iterable)
 
 
-def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Generator[Any]:
-    """What `prepare(number, item)` makes of each, made by a thread that is some items ahead.
+def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any], limit: int | None = None) -> Generator[Any]:
+    """What `prepare(number, item)` makes of each, at most `limit`, made by a thread that is DEPTH items ahead.
 
-    An error there is raised here, in its turn. Leaving early ends the thread.
+    An error there is raised here, in its turn. When this generator ends or is closed, the thread has ended.
     """
-    ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(DEPTH)
+    ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+    room = threading.Semaphore(DEPTH - 1)  # the thread reads one while so many wait
     left = threading.Event()
     end = object()
 
-    def put(item: Any, error: BaseException | None = None) -> None:
-        while not left.is_set():
-            try:
-                return ready.put((item, error), timeout=0.05)
-            except queue.Full:
-                pass
-
     def work() -> None:
         try:
-            for number, item in enumerate(items):
-                put(prepare(number, item))
-                if left.is_set():
-                    break
-            put(end)
+            with opened(items) as iterator:
+                for number, item in enumerate(islice(iterator, limit)):
+                    ready.put((prepare(number, item), None))
+                    room.acquire()
+                    if left.is_set():
+                        return
+            ready.put((end, None))
         except BaseException as error:
-            put(end, error)
-        finally:
-            if left.is_set() and hasattr(items, "close"):
-                items.close()
+            ready.put((end, error))
 
     thread = threading.Thread(target=work, name="fastbp-prefetch", daemon=True)
     thread.start()
     try:
         while True:
             item, error = ready.get()
+            room.release()
             if error is not None:
                 raise error
             if item is end:
@@ -173,6 +184,19 @@ def prefetch(items: Iterable[Any], prepare: Callable[[int, Any], Any]) -> Genera
             yield item
     finally:
         left.set()
+        room.release()
+        thread.join()
+
+
+@contextmanager
+def opened(items: Iterable[Any]) -> Iterator[Iterator[Any]]:
+    """An iterator over the items; closed at the end, unless it is the caller's own, who may want to go on with it."""
+    iterator = iter(items)
+    try:
+        yield iterator
+    finally:
+        if iterator is not items and hasattr(iterator, "close"):
+            iterator.close()
 
 
 def rebatch(chunks: Generator[Any], batch: int, buffer: int, rng: np.random.Generator | None) -> Iterator[Any]:
@@ -188,22 +212,22 @@ def rebatch(chunks: Generator[Any], batch: int, buffer: int, rng: np.random.Gene
     rng : Generator or None
         None: no shuffling.
     """
-    pool: Any = None
-    least = batch if rng is None else max(buffer, batch)
+    waiting: list[Any] = []  # joined when they are enough: each row is copied once or twice, however small the chunks
+    size = 0
+    least, kept = (batch, 0) if rng is None else (max(buffer, batch), buffer // 2)
     with closing(chunks):
         for chunk in chunks:
-            pool = chunk if pool is None else pool.join(chunk)
-            if pool.size < least:
+            waiting.append(chunk)
+            size += chunk.size
+            used = (size - kept) // batch * batch
+            if size < least or not used:
                 continue
-            kept = 0 if rng is None else buffer // 2
-            used = (pool.size - kept) // batch * batch
-            if not used:
-                continue
-            order = None if rng is None else rng.permutation(pool.size)
+            pool = waiting[0].join(waiting[1:])
+            order = None if rng is None else rng.permutation(size)
             yield (pool.part(slice(used)), None) if order is None else (pool, order[:used])
-            if used == pool.size:
-                pool = None
-            else:
-                pool = pool.part(slice(used, None)) if order is None else pool.take(order[used:])
-    if pool is not None:
-        yield pool, None if rng is None else rng.permutation(pool.size)
+            size -= used
+            waiting = []
+            if size:
+                waiting = [pool.part(slice(used, None)) if order is None else pool.take(order[used:])]
+    if size:
+        yield waiting[0].join(waiting[1:]), None if rng is None else rng.permutation(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -58,14 +59,17 @@ class SparseRows:
         return SparseRows(self.data[places], self.indices[places], indptr, self.columns)
 
 
-def join(one: Any, other: Any) -> Any:
-    """The rows of two arrays, or of two SparseRows, one behind the other."""
-    if not isinstance(one, SparseRows):
-        return np.concatenate([one, other])
-    one, other = (part.take(np.arange(len(part))) for part in (one, other))
-    indptr = np.concatenate([one.indptr, one.indptr[-1] + other.indptr[1:]])
-    data, indices = np.concatenate([one.data, other.data]), np.concatenate([one.indices, other.indices])
-    return SparseRows(data, indices, indptr, one.columns)
+def join(parts: Sequence[Any]) -> Any:
+    """The rows of arrays, or of SparseRows, one behind the other."""
+    if not isinstance(parts[0], SparseRows):
+        return np.concatenate(parts)
+    starts = np.cumsum([0, *(part.indptr[-1] - part.indptr[0] for part in parts)])
+    indptr = [start + part.indptr[1:] - part.indptr[0] for start, part in zip(starts[:-1], parts, strict=True)]
+    data, indices = (
+        np.concatenate([getattr(part, name)[part.indptr[0] : part.indptr[-1]] for part in parts])
+        for name in ("data", "indices")
+    )
+    return SparseRows(data, indices, np.concatenate([[0], *indptr]), parts[0].columns)
 
 
 def as_sparse(name: str, matrix: Any, columns: int | None, dtype: np.dtype) -> SparseRows:
@@ -120,9 +124,10 @@ def as_matrix(name: str, table: Any) -> np.ndarray:
     TypeError
         If a column does not hold real numbers; its name is in the message.
     """
-    whole = np.asarray(table)
-    if whole.dtype.kind in "fiu":
-        return whole
+    if np.asarray(table[:0]).dtype.kind in "fiu":  # else all of it would become Python objects
+        whole = np.asarray(table)
+        if whole.dtype.kind in "fiu":  # missing values may change the type
+            return whole
     names = names_of(table) or []
     columns = [as_column(name, label, table[label]) for label in names]
     matrix = np.empty((len(table), len(columns)), np.result_type(*columns), order="F")

@@ -7,12 +7,12 @@ run batch by batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from fastbp.sources import Arrays, Block, Source
 from fastbp.utils import check_count
 
 CHUNK_SECONDS = 0.03
-PURPOSES = {"train": "train", "test": "evaluate"}
+INFERENCE_BATCH = 256  # rows of a step that trains nothing
 LARGEST_GROWTH = 16  # of a chunk over the one before: one quick measurement is not to be trusted
 
 
@@ -85,6 +85,8 @@ class Progress:
         if self.step and given != before:
             expected, got = (", ".join(f"{key} {value}" for key, value in each.items()) for each in (before, given))
             raise ValueError(f"expected {expected}, as in the epoch to be resumed, got {got}")
+        if source.steps is not None and self.step > source.steps:
+            raise ValueError(f"expected an epoch of at least {self.step} steps, which are done, got {source.steps}")
         if self.step and not source.restarts:
             raise ValueError("expected data that can be read anew to resume an epoch, got an iterator: see Stream")
 
@@ -126,7 +128,7 @@ def each_batch(
     callbacks: CallbackList,
     what: str,
     report: Callable[[int, int], dict[str, Any]],
-    first_batch: int = 0,
+    first_batch: int,
 ) -> Callable[[int, int], Any]:
     """A `run` that goes batch by batch with their events, if anybody hears those; else `run` itself.
 
@@ -151,12 +153,6 @@ def each_batch(
         return last
 
     return run_batches
-
-
-def means(program: Any, rows: int) -> Logs:
-    """Loss and metrics of the rows that a program has run over, in its one lap."""
-    found: Logs = program.means(rows)
-    return found
 
 
 def fit(
@@ -199,9 +195,9 @@ class Training:
         """One epoch, or what is left of it, and its validation; returns its logs."""
         model, callbacks, progress, epoch = self.model, self.callbacks, self.progress, self.progress.epoch
         callbacks.call("on_epoch_begin", epoch, {})
-        logs = over_blocks(model, self.source, "train", self.step, self.pace, callbacks, progress)
+        logs = Epoch(model, self.source, self.pace, callbacks).over_blocks()
         if isinstance(self.source, Arrays):  # the rows of a stream are gone
-            logs = with_functions(model, [self.source.rows], logs)
+            logs = with_functions(model, judged(model, self.source.rows), logs)
         if self.validation is not None:
             logs.update({f"val_{name}": value for name, value in self._validate().items()})
         if not model.stop_training or progress.step == callbacks.params["steps"]:
@@ -211,15 +207,6 @@ class Training:
         finally:  # with what the others have added, and also if one of them fails
             model.history.on_epoch_end(epoch, logs)
         return logs
-
-    def step(self, program: Any, first: int, end: int) -> None:
-        """Train on these rows of what is bound, and count the steps, also when Ctrl-C came meanwhile."""
-        optimizer = self.model.optimizer
-        before = optimizer.batches
-        try:
-            update(optimizer, program, first, end)
-        finally:
-            self.progress.step += optimizer.batches - before
 
     def _validate(self) -> Logs:
         assert self.validation is not None
@@ -251,123 +238,175 @@ class Training:
 def evaluate(model: Any, source: Source, pace: Pace, callbacks: CallbackList) -> tuple[Logs, int]:
     """Loss and metrics of a model over data, and how many steps they took."""
     with callbacks.running("test") as logs, model.inference_lock:
-        progress, seen = Progress(), Seen(source) if model.functions else source
-        found = over_blocks(model, seen, "test", run_program, pace, callbacks, progress)
-        logs.update(with_functions(model, seen.parts, found) if isinstance(seen, Seen) else found)
-    return logs, progress.step
+        run = Evaluation(model, source, pace, callbacks)
+        found = run.over_blocks()
+        logs.update(with_functions(model, run.judged, found))
+    return logs, run.steps
 
 
-class Seen(Source):
-    """A source whose rows are kept, for the metrics that are functions of all of them."""
+class Pass:
+    """One way over the blocks of a source.
 
-    def __init__(self, source: Source) -> None:
-        self.source, self.batch, self.size, self.shuffle = source, source.batch, source.size, source.shuffle
-        self.parts: list[Rows] = []
+    Attributes
+    ----------
+    rows, steps : int
+        How far it has come.
+    """
+
+    what: str  # in the names of the events
+    purpose: str  # of the programs
+
+    def __init__(self, model: Any, source: Source, pace: Pace, callbacks: CallbackList) -> None:
+        self.model, self.source, self.pace, self.callbacks = model, source, pace, callbacks
+        self.rows = self.steps = 0
+
+    def over_blocks(self) -> Logs:
+        """Run over all blocks; returns the means. They may need several programs, which add to the same totals."""
+        program, totals = None, None
+        with closing(self.source.blocks(self.model)) as blocks:
+            for block in blocks:
+                self.model._ready(block.rows)
+                program = self.model.executable(self.purpose, self.source.batch or block.size, block.rows.kinds)
+                self.reset(program, totals)
+                totals = program.totals
+                self.over_block(program, block)
+                if self.stopped:
+                    break
+        if program is None:
+            raise ValueError(
+                "expected at least one row of data in an epoch, got none: an iterator does not begin again"
+            )
+        found: Logs = program.means(self.rows)
+        return found
+
+    def over_block(self, program: Any, block: Block) -> None:
+        """Run over the rows of a block that are not done yet."""
+
+        def report(first: int, end: int) -> Logs:
+            logs: Logs = program.means(self.rows + end)
+            return logs
+
+        batch, start = program.batch, self.start(program, block)
+        done = start
+        program.bind(block.rows.arrays, block.order)
+        try:
+            step = each_batch(partial(self.run, program), batch, self.callbacks, self.what, report, self.steps)
+            for done in run_chunks(step, block.size, batch, self.pace, start):
+                self.heard(program, done)
+                if self.stopped:
+                    break
+        finally:
+            program.release()
+        self.rows, self.steps = self.rows + done, self.steps + -(-done // batch)
 
     @property
-    def steps(self) -> int | None:
-        """Steps of an epoch, where that is known."""
-        return self.source.steps
+    def stopped(self) -> bool:
+        """Whether it is to end now."""
+        return False
 
-    def blocks(self, model: Any) -> Generator[Block]:
-        """The same blocks."""
-        with closing(self.source.blocks(model)) as blocks:
-            for block in blocks:
-                self.parts.append(block.rows)
-                yield block
+    def reset(self, program: Any, totals: np.ndarray | None) -> None:
+        """Have a program begin with the totals of the one before, if there was one."""
+        program.reset(totals=totals)
+
+    def start(self, program: Any, block: Block) -> int:
+        """How many rows of a block were done before."""
+        return 0
+
+    def run(self, program: Any, first: int, end: int) -> None:
+        """Run over these rows of what is bound."""
+        program.run(first, end - first)
+
+    def heard(self, program: Any, done: int) -> None:
+        """A chunk has ended, when so many rows of the block are done."""
 
 
-def with_functions(model: Any, parts: Sequence[Rows], results: Logs) -> Logs:
+class Evaluation(Pass):
+    """Loss and metrics of all rows, and what the metrics that are functions in Python need of them."""
+
+    what, purpose = "test", "evaluate"
+
+    def __init__(self, model: Any, source: Source, pace: Pace, callbacks: CallbackList) -> None:
+        super().__init__(model, source, pace, callbacks)
+        self.judged: list[Judged] = []
+
+    def over_block(self, program: Any, block: Block) -> None:
+        """Also keep what the functions need, as the rows will be gone."""
+        super().over_block(program, block)
+        self.judged += judged(self.model, block.rows)
+
+
+class Epoch(Pass):
+    """Training over an epoch, or what is left of it; the model's `progress` says what, and is kept up to date."""
+
+    what = purpose = "train"
+
+    def __init__(self, model: Any, source: Source, pace: Pace, callbacks: CallbackList) -> None:
+        super().__init__(model, source, pace, callbacks)
+        self.progress: Progress = model.progress
+        self.before = self.progress.step
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback has ended the training."""
+        return bool(self.model.stop_training)
+
+    def over_blocks(self) -> Logs:
+        """Run over all blocks; returns the means of all rows of the epoch so far."""
+        self.progress.begin(self.model, self.source)
+        logs = super().over_blocks()
+        if not self.stopped:
+            if self.steps < self.before:
+                raise ValueError(f"expected an epoch of at least {self.before} steps, which are done, got {self.steps}")
+            self.callbacks.params["steps"] = self.steps  # of a stream, now it is known
+        return logs
+
+    def reset(self, program: Any, totals: np.ndarray | None) -> None:
+        """The first program begins with the sums of the steps done."""
+        super().reset(program, self.progress.sums(program) if totals is None else totals)
+        self.progress.totals = program.totals[0]
+
+    def start(self, program: Any, block: Block) -> int:
+        """How many rows of a block were done before."""
+        before: int = (self.before - self.steps) * program.batch
+        return min(block.size, max(0, before))
+
+    def run(self, program: Any, first: int, end: int) -> None:
+        """Train on these rows of what is bound, and count the steps, also when Ctrl-C came meanwhile."""
+        optimizer = self.model.optimizer
+        before = optimizer.batches
+        try:
+            update(optimizer, program, first, end)
+        finally:
+            self.progress.step += optimizer.batches - before
+
+    def heard(self, program: Any, done: int) -> None:
+        """Tell of a chunk."""
+        if self.callbacks.listeners("on_chunk"):
+            self.callbacks.call("on_chunk", self.steps + -(-done // program.batch), program.means(self.rows + done))
+
+
+class Judged(NamedTuple):
+    """Targets and predictions of some rows, for each output."""
+
+    y: tuple[np.ndarray, ...]
+    outs: list[np.ndarray]
+
+
+def judged(model: Any, rows: Rows) -> list[Judged]:
+    """What the metrics that are functions in Python need of rows; nothing if there are none."""
+    return [Judged(rows.y, predict(model, rows.x, inference_batch(rows.size)))] if model.functions else []
+
+
+def with_functions(model: Any, parts: Sequence[Judged], results: Logs) -> Logs:
     """Results with those of the metrics that are functions of all rows, in the order of the metrics."""
     if not (functions := model.functions):
         return results
-    outs = [predictions(model, rows) for rows in parts]
     found = {
-        name: metric.compute(np.concatenate([rows.y[k] for rows in parts]), np.concatenate([out[k] for out in outs]))
+        name: metric.compute(np.concatenate([part.y[k] for part in parts]), np.concatenate([p.outs[k] for p in parts]))
         for name, k, metric in functions
     }
     results = results | found
     return {name: results[name] for name in model.metric_names if name in results}
-
-
-def predictions(model: Any, rows: Rows) -> list[np.ndarray]:
-    """What a model says of rows: (rows, columns) for each output."""
-    with model.inference_lock:
-        program = model.executable("predict", inference_batch(rows.size))
-        outs = [np.empty((rows.size, columns), model.dtype) for columns in program.columns]
-        predict(program, rows.x, outs)
-        return outs
-
-
-def run_program(program: Any, first: int, end: int) -> None:
-    """Run a program that updates nothing over bound rows."""
-    program.run(first, end - first)
-
-
-def over_blocks(
-    model: Any,
-    source: Source,
-    what: str,
-    run: Callable[[Any, int, int], None],
-    pace: Pace,
-    callbacks: CallbackList,
-    progress: Progress,
-) -> Logs:
-    """Run the program to "train" or to "test" over the blocks of an epoch; returns the means.
-
-    The blocks may need several programs; they add to the same totals. What `progress` says is done is left out.
-    """
-    rows, steps, before, program = 0, 0, progress.step, None
-    totals: np.ndarray | None = None
-    progress.begin(model, source)
-    with closing(source.blocks(model)) as blocks:
-        for block in blocks:
-            model._ready(block.rows)
-            program = model.executable(PURPOSES[what], source.batch or block.size, block.rows.kinds)
-            program.reset(totals=progress.sums(program) if totals is None else totals)
-            totals = program.totals
-            progress.totals = totals[0]
-            start = min(block.size, max(0, before - steps) * program.batch)
-            done = over_block(program, block, what, partial(run, program), pace, callbacks, (rows, steps), start)
-            rows, steps = rows + done, steps + -(-done // program.batch)
-            if what == "train" and model.stop_training:
-                break
-    if program is None:
-        raise ValueError("expected at least one row of data in an epoch, got none: an iterator does not begin again")
-    if what == "test":
-        progress.step = steps
-    elif not model.stop_training:
-        callbacks.params["steps"] = steps  # of a stream, now it is known
-    return means(program, rows)
-
-
-def over_block(
-    program: Any,
-    block: Block,
-    what: str,
-    run: Callable[[int, int], None],
-    pace: Pace,
-    callbacks: CallbackList,
-    before: tuple[int, int],
-    start: int,
-) -> int:
-    """Run over the rows of a block from `start` on, before which the epoch had so many rows and steps.
-
-    Returns how many of its rows are done.
-    """
-    (rows, steps), batch, done = before, program.batch, start
-    stops = what == "train"
-    program.bind(block.rows.arrays, block.order)
-    try:
-        step = each_batch(run, batch, callbacks, what, lambda _, end: means(program, rows + end), steps)
-        for done in run_chunks(step, block.size, batch, pace, start):
-            if stops and callbacks.listeners("on_chunk"):
-                callbacks.call("on_chunk", steps + -(-done // batch), means(program, rows + done))
-            if stops and callbacks.model.stop_training:
-                break
-    finally:
-        program.release()
-    return done
 
 
 def in_order(rows: Any, wanted: object = None) -> Arrays:
@@ -379,17 +418,18 @@ def inference_batch(rows: int, wanted: object = None) -> int:
     """Rows of a step: those the caller wants, or one of few sizes, so that few programs are built."""
     if wanted is not None:
         return min(rows, check_count("batch_size", wanted, 1))
-    return 1 if rows == 1 else 16 if rows <= 16 else 256
+    return 1 if rows == 1 else 16 if rows <= 16 else INFERENCE_BATCH
 
 
 def predict(
-    program: Any, inputs: Sequence[Any], outs: Sequence[np.ndarray], callbacks: CallbackList | None = None
-) -> None:
-    """Fill `outs` with the outputs for the inputs."""
-    rows, batch = inputs[0].shape[0], program.batch
+    model: Any, inputs: Sequence[Any], batch: int, callbacks: CallbackList | None = None, first_batch: int = 0
+) -> list[np.ndarray]:
+    """What a model says of rows: (rows, columns) for each output."""
+    rows, program = inputs[0].shape[0], model.executable("predict", batch)
+    outs = [np.empty((rows, columns), program.dtype) for columns in program.columns]
     if callbacks is None and rows <= batch:
         program.predict(inputs, outs)
-        return
+        return outs
 
     def run(first: int, end: int) -> None:
         program.predict([x[first:end] for x in inputs], [out[first:end] for out in outs])
@@ -398,8 +438,22 @@ def predict(
         parts = [out[first:end] for out in outs]
         return {"outputs": parts if len(parts) > 1 else parts[0]}
 
-    callbacks = callbacks or CallbackList([], None, {})
-    with callbacks.running("predict"):
-        run_all = each_batch(run, batch, callbacks, "predict", report)
-        for _ in run_chunks(run_all, rows, batch, Pace()):
-            pass
+    run_all = each_batch(run, batch, callbacks or CallbackList([], None, {}), "predict", report, first_batch)
+    for _ in run_chunks(run_all, rows, batch, Pace()):
+        pass
+    return outs
+
+
+def predict_blocks(model: Any, source: Source, callbacks: CallbackList) -> tuple[list[np.ndarray], int]:
+    """What a model says of all rows of a source, and how many steps that took."""
+    parts, steps = [], 0
+    with callbacks.running("predict"), closing(source.blocks(model)) as blocks:
+        for block in blocks:
+            model._ready(block.rows)
+            batch = source.batch or inference_batch(block.size)
+            parts.append(predict(model, block.rows.x, batch, callbacks, steps))
+            steps += -(-block.size // batch)
+    if not parts:
+        raise ValueError("expected at least one row of data, got none")
+    outs = [np.concatenate(of_output) for of_output in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
+    return outs, steps

@@ -105,6 +105,7 @@ class Executable:
         self.most_laps = max(1, TOTALS_BYTES // (8 * max(self._numbers, 1)))
         self._adders = [(self._columns[total], made[op]) for total, op in totals.items()]
         gathers = [op for op in ops if op.name == "gather"]
+        self._shapes = [gather.outputs[0].shape for gather in gathers]  # of a row
         writers = [next(op for op in ops if output in op.outputs) for output in plan.outputs]
         self._gathering = self._direct = self._make_route(made, [[made[op].bind] for op in gathers], writers)
         readers = [self._readers(gather) for gather in gathers]
@@ -157,7 +158,13 @@ class Executable:
         arrays : sequence of ndarray
         order : ndarray of int64, shape (rows,) or (laps, rows), optional
             The order of the rows, one for each lap. None: as they lie.
+
+        Raises
+        ------
+        ValueError
+            If the rows of an array have another shape than the program was made for.
         """
+        self._check(arrays)
         direct = order is None and all(map(self._fits, arrays))
         self._route = self._direct if direct else self._gathering
         places = () if order is None else (order,)
@@ -166,6 +173,12 @@ class Executable:
         self._rows = arrays[0].shape[0] if order is None else order.shape[-1]
         self._orders = order.size // self._rows if order is not None and self._rows else None
         self._bound = arrays, order
+
+    def _check(self, arrays: Sequence[np.ndarray]) -> None:
+        """The kernels trust that each row is as wide as the buffer it is for."""
+        shapes = [array.shape[1:] for array in arrays]
+        if shapes != self._shapes:
+            raise ValueError(f"expected rows of shapes {self._shapes}, got {shapes}")
 
     def _fits(self, rows: np.ndarray) -> bool:
         """Whether ops can read rows where they lie: indices, or of the model's type and each in one piece."""
@@ -201,6 +214,7 @@ class Executable:
 
     def predict(self, arrays: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         """Write the outputs for each row to `outs`; inputs of the model's own type are read where they lie."""
+        self._check(arrays)
         route = self._direct
         for array in arrays:
             if not self._fits(array):
