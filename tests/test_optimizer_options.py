@@ -347,6 +347,34 @@ def test_averaged_weights_are_there_for_a_while_also_after_an_error():
     assert bits(model.get_weights()) == averages
 
 
+def test_averages_leave_alone_what_gradients_do_not_change():
+    fb.utils.set_random_seed(3)
+    layers = [fb.Dense(4, trainable=False, name="frozen"), fb.layers.BatchNormalization(name="norm"), fb.Dense(3)]
+    model = fb.Sequential([fb.Input((6,)), *layers])
+    model.compile(Adam(0.1, use_ema=True), "mse")
+    model.fit(*draw(40), epochs=3, verbose=0)
+    kept = [variable for variable in model.weights if not variable.trainable]
+    assert [v.path for v in kept] == ["frozen/kernel", "frozen/bias", "norm/moving_mean", "norm/moving_variance"]
+    before, learned = bits(v.numpy() for v in kept), bits(v.numpy() for v in model.trainable_weights)
+    with model.averaged_weights():
+        assert bits(v.numpy() for v in kept) == before
+        assert bits(v.numpy() for v in model.trainable_weights) != learned
+    model.optimizer.finalize_variable_values()
+    assert bits(v.numpy() for v in kept) == before
+
+
+def test_the_average_of_a_layer_that_is_unfrozen_starts_at_its_weights():
+    first = fb.Dense(1, use_bias=False, kernel_initializer="ones", trainable=False)
+    model = fb.Sequential([fb.Input((1,)), first, fb.Dense(1)])
+    model.compile(SGD(1e-6, use_ema=True), "mse")
+    x, y = np.ones((64, 1)), np.ones(64)
+    model.fit(x, y, verbose=0)
+    first.trainable = True
+    model.fit(x, y, verbose=0)
+    with model.averaged_weights():
+        assert model.get_weights()[0] == pytest.approx(1, abs=1e-3)
+
+
 @pytest.mark.parametrize("optimizer", [SGD(), SGD(use_ema=True), None])
 def test_there_are_no_averages_before_an_update(optimizer):
     model = make_model(optimizer) if optimizer else fb.Sequential([fb.Dense(1, input_shape=(1,))])

@@ -56,8 +56,9 @@ class Optimizer:
     global_clipnorm : float, optional
         All gradients together are scaled down to this norm. At most one of the three may be given.
     use_ema : bool
-        Keep an exponential moving average of the weights (Polyak & Juditsky 1992): after the first update the weights
-        themselves, then ema_momentum * average + (1 - ema_momentum) * weights. See `Sequential.averaged_weights`.
+        Keep an exponential moving average of the weights that learn (Polyak & Juditsky 1992): after the first update
+        the weights themselves, then ema_momentum * average + (1 - ema_momentum) * weights. See
+        `Sequential.averaged_weights`.
     ema_momentum : float
         From 0 to 1.
     ema_overwrite_frequency : int, optional
@@ -254,6 +255,8 @@ class Optimizer:
             _memory.zeros(parameters.shape, parameters.dtype) if wanted else None
             for wanted in (self.use_ema, self.gradient_accumulation_steps)
         )
+        if self.average is not None:  # of what is frozen now and may learn later, too
+            self.average[...] = parameters
         self.state += [array for array in (self.average, self.mean_gradient) if array is not None]
 
     def multiplier(self, variable: Any) -> float:
@@ -303,11 +306,11 @@ class Optimizer:
             weight[...] = average
 
     def _averaged(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The weights that change, and their averages."""
+        """The weights that training changes by their gradients, and their averages: no others have any."""
         if self.average is None or not self.iterations:
             raise ValueError(f"expected weights trained with use_ema=True, got {self.iterations} updates of {self}")
         for variable in self._variables:
-            if self.multiplier(variable):
+            if variable.trainable and self.multiplier(variable):
                 yield variable.value, slice_of(self.average, variable)
 
     # -- configuration
