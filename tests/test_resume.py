@@ -102,6 +102,30 @@ def test_noise_averages_and_schedules_go_on_too(place, tmp_path):
     assert {name: values[-len(rest["loss"]) :] for name, values in history.items()} == rest
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_larger_model_that_shares_the_layers_does_not_disturb_a_training(saved, tmp_path):
+    whole = everything()
+    whole.fit(X, Y, **OPTIONS)
+    model = everything()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=StopAt(1, 3))
+    averaged = averages(model)
+    larger = fb.Model(model.inputs, [fb.Dense(3)(model.layers[0].output), *model.outputs])
+    larger.predict(X)
+    assert all(map(np.array_equal, averages(model), averaged))
+    if saved:
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    model.fit(X, Y, **OPTIONS, resume=True)
+    assert same_bits(model, whole)
+    assert model.optimizer.iterations == whole.optimizer.iterations
+
+
+def averages(model):
+    with model.averaged_weights():
+        return model.get_weights()
+
+
 def test_a_training_can_be_stopped_many_times(tmp_path):
     whole = make()
     whole.fit(X, Y, **OPTIONS)

@@ -165,11 +165,11 @@ class Compiled(Network):
 
     def optimizer_state(self) -> dict[str, np.ndarray] | None:
         """Views of the optimizer's state by slot and path, "optimizer/0/dense/kernel"; None before there is any."""
-        optimizer, storage = self.optimizer, self._storage
-        if optimizer is None or storage is None or storage.stale or optimizer._parameters is not storage.array:
+        optimizer = self.optimizer
+        if optimizer is None or not optimizer.holds(self.weights):
             return None
         return {
-            f"optimizer/{slot}/{variable.path}": flat[variable.offset :][: variable.size].reshape(variable.shape)
+            f"optimizer/{slot}/{variable.path}": optimizer.part(flat, variable)
             for slot, flat in enumerate(optimizer.state)
             for variable in self.weights
         }
