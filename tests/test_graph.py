@@ -195,6 +195,17 @@ def test_weights_of_rows_and_classes_scale_losses_and_gradients():
     np.testing.assert_allclose(doubled.get_weights()[0], again.get_weights()[0])
 
 
+def test_validation_does_not_use_class_weights():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(3, "softmax")])
+    model.compile(fb.optimizers.SGD(0.0), "crossentropy")
+    options = {"batch_size": 33, "verbose": 0, "class_weight": {0: 10.0, 1: 0.0}}
+    logs = model.fit(X, LABELS, **options, validation_split=0.5).history
+    assert logs["val_loss"] == pytest.approx([model.evaluate(X[16:], LABELS[16:])])
+    assert logs["loss"] != pytest.approx([model.evaluate(X[:16], LABELS[:16])])
+    given = model.fit(X, LABELS, **options, validation_data=(X[16:], LABELS[16:])).history
+    assert logs["val_loss"] == given["val_loss"]
+
+
 def test_frozen_layers_do_not_change_and_count_as_such(capsys):
     model = fb.Sequential([fb.Input((5,)), fb.Dense(4, "relu"), fb.Dense(3)])
     model.layers[0].trainable = False

@@ -335,15 +335,24 @@ class Compiled(Network):
             data.named("output", name, names, partial(data.check_y, each, count, size, part.loss, self.dtype))
             for name, each, size, part in zip(names, given, sizes, parts, strict=True)
         )
-        if class_weight is not None and len(names) > 1:
-            raise ValueError(f"expected class_weight for a model of one output, got one of {len(names)}")
         several = sample_weight is not None and len(names) > 1
         weights = data.check_several("sample_weight", sample_weight, names) if several else [sample_weight] * len(names)
         checked = tuple(
-            data.check_weights(weight, class_weight, target, size, part.loss, self.dtype)
+            data.check_weights(weight, None, target, size, part.loss, self.dtype)
             for weight, target, size, part in zip(weights, targets, sizes, parts, strict=True)
         )
-        return Rows(inputs, targets, checked)
+        return self._weigh_classes(Rows(inputs, targets, checked), class_weight)
+
+    def _weigh_classes(self, rows: Rows, class_weight: Any) -> Rows:
+        """Checked rows, each with the weight of its class as a factor of its own."""
+        if class_weight is None:
+            return rows
+        if len(rows.y) > 1:
+            raise ValueError(f"expected class_weight for a model of one output, got one of {len(rows.y)}")
+        (shape,) = self.output_shapes([self.input_shape or (rows.x[0].shape[1],)])
+        ((y,), (weights,), (part,)) = rows.y, rows.weights, self._parts([shape], rows.kinds)
+        weighed = data.check_weights(weights, class_weight, y, prod(shape), part.loss, self.dtype)
+        return rows._replace(weights=(weighed,))
 
     def _ready(self, rows: Rows) -> Rows:
         """Build the model for checked rows, if it is not built."""

@@ -154,11 +154,11 @@ class Model(Compiled):
             if steps_per_epoch is not None:
                 raise ValueError(f"expected no steps_per_epoch for arrays, got {steps_per_epoch!r}")
             batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
-            train = self._check_rows(x, y, sample_weight, class_weight)
+            train = self._check_rows(x, y, sample_weight)
             if validation_data is None and validation_split:
                 train, held_out = data.split(train, validation_split)
                 validation = trainer.in_order(held_out)
-            source = Arrays(train, batch, shuffled)
+            source = Arrays(self._weigh_classes(train, class_weight), batch, shuffled)
         if validation_data is not None:
             validation = self._validation(validation_data, source)
         with self._training():
