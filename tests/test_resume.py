@@ -271,6 +271,43 @@ def test_an_epoch_under_way_cannot_go_on_with_something_else(change, words):
     assert (model.progress.epoch, model.progress.step) == place
 
 
+class StopBefore(fb.callbacks.Callback):
+    """Raises KeyboardInterrupt before this step of the first epoch it hears of."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_begin(self, batch, logs):
+        if batch == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 16}, {"shuffle": False}, {"validation_split": 0.5}])
+def test_an_epoch_interrupted_before_its_first_step_may_go_on_with_something_else(change, tmp_path):
+    model, changed = make(), {**OPTIONS, **change}
+    for step, options in enumerate((OPTIONS, changed)):
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, Y, **options, resume=True, callbacks=StopBefore(step))
+    model.save(tmp_path / "m")
+    assert fb.load(tmp_path / "m").fit(X, Y, **changed, resume=True).epoch == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="as in the epoch to be resumed"):
+        model.fit(X, Y, **OPTIONS, resume=True)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_epoch_interrupted_before_its_first_step_keeps_its_order_of_rows(saved, tmp_path):
+    whole = make()
+    whole.fit(X, Y, **OPTIONS)
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=StopBefore(0))
+    if saved:
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    model.fit(X, Y, **OPTIONS, resume=True)
+    assert same_bits(model, whole)
+
+
 SCRIPT = """
 import json, os, sys
 import numpy as np, fastbp as fb

@@ -106,8 +106,6 @@ def gather(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         place = {key: value for key, value in asdict(progress).items() if key != "totals"}
         if progress.step:
             tensors[TOTALS] = progress.totals
-        else:
-            place["random"] = None
     description = {
         "version": VERSION,
         "package": __version__,
@@ -182,12 +180,13 @@ def make_progress(data: Any, tensors: Mapping[str, np.ndarray]) -> Progress:
     epoch, step = (check_steps(key, data[key]) for key in ("epoch", "step"))
     rows, batch = (None if data[key] is None else check_steps(key, data[key]) for key in ("rows", "batch"))
     progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]))
-    if step:
-        if batch == 0 or (rows is not None and batch is not None and step > -(-rows // batch)):
-            raise ValueError(f"expected a step of the epoch, got {data!r}")
+    if step or data["random"] is not None:
         stream = fastbp_random.Stream()
         stream.state = data["random"]  # checked here
         progress.random = stream.state
+    if step:
+        if batch == 0 or (rows is not None and batch is not None and step > -(-rows // batch)):
+            raise ValueError(f"expected a step of the epoch, got {data!r}")
         progress.totals = take(tensors, TOTALS, None, np.dtype(np.float64)).copy()
     return progress
 

@@ -59,9 +59,10 @@ class Progress:
     epoch : int
         Epochs done.
     step : int
-        Steps done of the one after them; if there are none, what follows is not set.
+        Steps done of the one after them.
     rows, batch : int or None
-        Of that epoch: rows of the data, and of a step, where they are known beforehand.
+        Of that epoch: rows of the data, and of a step, where they are known beforehand. While it has no step, another
+        epoch may begin in its place.
     shuffle : bool
         Whether its rows come in a random order.
     random : dict or None
@@ -92,6 +93,7 @@ class Progress:
         """Note how the next epoch begins; of one under way the random state is put back, so that it begins again."""
         if self.random is not None:
             model.random.state = self.random
+        if self.step:
             return
         self.rows, self.batch, self.shuffle = source.size, source.batch, source.shuffle
         self.random, self.totals = model.random.state, None
