@@ -607,6 +607,7 @@ HOSTILE = {
     "random type": (at(["random", "state", "state"], "x"), "state of a PCG64"),
     "random of the epoch": (at(["progress", "random"], {}), "state of a PCG64"),
     "progress": (at(["progress"], []), "progress of a training"),
+    "rate of the epoch": (at(["progress", "rate"], -1.0), "rate as a finite number"),
     "no epoch": (at(["progress", "epoch"], DELETED), "progress of a training"),
     "step too far": (at(["progress", "step"], 99), "a step of the epoch"),
     "shuffle": (at(["progress", "shuffle"], 1), "shuffle as True or False"),

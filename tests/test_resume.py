@@ -179,6 +179,25 @@ def test_a_training_that_a_callback_stopped_within_an_epoch_goes_on():
     assert same_bits(model, whole)
 
 
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("place", [(0, 1), (1, 3), (2, STEPS), (1, 0)])
+def test_a_rate_that_changes_with_each_epoch_changes_once(place, saved, tmp_path):
+    def halved():
+        return fb.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+
+    whole = make("sgd")
+    rates = whole.fit(X, Y, **OPTIONS, callbacks=halved()).history["learning_rate"]
+    model = make("sgd")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=[halved(), StopAt(*place)])
+    if saved:
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    rest = model.fit(X, Y, **OPTIONS, resume=True, callbacks=halved())
+    assert rest.history["learning_rate"] == rates[rest.epoch[0] :]
+    assert same_bits(model, whole)
+
+
 class Batches:
     """Batches that can be read again, as those of a data loader."""
 

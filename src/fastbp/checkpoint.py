@@ -25,7 +25,7 @@ from fastbp.compiled import Compiled
 from fastbp.layers.variable import assign, taken_from
 from fastbp.registry import decode, encode, known, used
 from fastbp.trainer import Progress
-from fastbp.utils import check_count, check_flag
+from fastbp.utils import check_count, check_flag, check_number
 
 Path = str | os.PathLike[str]
 
@@ -179,7 +179,8 @@ def make_progress(data: Any, tensors: Mapping[str, np.ndarray]) -> Progress:
         raise ValueError(f"expected the progress of a training, got {data!r}")
     epoch, step = (check_steps(key, data[key]) for key in ("epoch", "step"))
     rows, batch = (None if data[key] is None else check_steps(key, data[key]) for key in ("rows", "batch"))
-    progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]))
+    rate = None if data["rate"] is None else check_number("rate", data["rate"], 0)
+    progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]), rate=rate)
     if step or data["random"] is not None:
         stream = fastbp_random.Stream()
         stream.state = data["random"]  # checked here

@@ -67,6 +67,8 @@ class Progress:
         Whether its rows come in a random order.
     random : dict or None
         State of the model's generator before that order was drawn; None between epochs.
+    rate : float or None
+        Learning rate before anybody changed it for that epoch; None between epochs.
     totals : ndarray, shape (numbers,)
         float64: sums of losses and metrics over the rows so far.
     """
@@ -77,6 +79,7 @@ class Progress:
     batch: int | None = 0
     shuffle: bool = False
     random: dict[str, Any] | None = None
+    rate: float | None = None
     totals: np.ndarray | None = None
 
     def check(self, source: Source) -> None:
@@ -200,6 +203,8 @@ class Training:
     def epoch(self) -> Logs:
         """One epoch, or what is left of it, and its validation; returns its logs."""
         model, callbacks, progress, epoch = self.model, self.callbacks, self.progress, self.progress.epoch
+        if progress.rate is None:  # else the epoch is resumed
+            progress.rate = model.optimizer.learning_rate
         callbacks.call("on_epoch_begin", epoch, {})
         logs = over_blocks(model, self.source, "train", self.step, self.pace, callbacks, progress)
         if isinstance(self.source, Arrays):  # the rows of a stream are gone
@@ -207,7 +212,7 @@ class Training:
         if self.validation is not None:
             logs.update({f"val_{name}": value for name, value in self._validate().items()})
         if not model.stop_training or progress.step == callbacks.params["steps"]:
-            progress.epoch, progress.step, progress.random = epoch + 1, 0, None
+            progress.epoch, progress.step, progress.random, progress.rate = epoch + 1, 0, None, None
         try:
             callbacks.call("on_epoch_end", epoch, logs)
         finally:  # with what the others have added, and also if one of them fails
