@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pickle
+import stat
 import struct
 import subprocess
 import sys
@@ -405,6 +406,23 @@ def test_a_failure_leaves_the_old_checkpoint_and_nothing_else(call, tmp_path, mo
         sequential().save(path)
     assert caught.value.errno == errno.ENOSPC
     assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+def test_a_folder_that_cannot_be_synced_is_no_failure(call, tmp_path, monkeypatch):
+    path, real = tmp_path / "m", getattr(os, call)
+
+    def refuse_folders(what, *rest):
+        if stat.S_ISDIR(os.stat(what).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(what, *rest)
+
+    model = sequential()
+    monkeypatch.setattr(os, call, refuse_folders)
+    model.save(path)
+    monkeypatch.undo()
+    assert same_weights(fb.load(path), model)
     assert os.listdir(tmp_path) == ["m"]
 
 

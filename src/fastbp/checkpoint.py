@@ -256,7 +256,8 @@ def write(path: Path, tensors: dict[str, np.ndarray], description: dict[str, Any
             with suppress(OSError):
                 os.unlink(temporary)
             raise
-        sync(folder)
+        with suppress(OSError):  # the file is in place; some folders cannot be opened, or not be synced
+            sync(folder)
     except OSError as error:
         raise OSError(error.errno, f"cannot save to {path}: {error.strerror}") from error
 
