@@ -1,5 +1,7 @@
 """Callbacks: which events come, in which order, with which logs, and what happens when one fails."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -315,6 +317,22 @@ def test_the_end_is_told_to_all_who_heard_the_beginning_also_if_one_fails():
     with pytest.raises(OSError, match="no beginning"):
         make().fit(X, Y, verbose=0, callbacks=[Tell("a"), Tell("b", "begin"), Tell("c")])
     assert told == ["a"]
+
+
+@pytest.mark.parametrize("event", ["on_train_begin", "on_train_batch_end", "on_test_end", "on_epoch_end", None])
+def test_the_end_is_told_with_whether_an_exception_is_the_reason(event):
+    class End(callbacks.Callback):
+        def on_train_end(self, logs):
+            told.append(self.interrupted)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    told, model = [], make()
+    failing = [callbacks.LambdaCallback(**{event: fail})] if event else []
+    with pytest.raises(OSError, match="disk full") if event else contextlib.nullcontext():
+        model.fit(X, Y, validation_split=0.1, verbose=0, callbacks=[End(), *failing])
+    assert told == [event is not None]
 
 
 def test_stop_training_before_the_first_epoch_trains_nothing():

@@ -198,6 +198,18 @@ def test_a_rate_that_changes_with_each_epoch_changes_once(place, saved, tmp_path
     assert same_bits(model, whole)
 
 
+def test_a_training_goes_on_from_the_weights_it_came_to_also_where_the_best_are_kept():
+    whole = make()
+    whole.fit(X, Y, **OPTIONS)
+    model = make()
+    stop = fb.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=[stop, StopAt(2, 3)])
+    assert stop.best_epoch is not None
+    model.fit(X, Y, **OPTIONS, resume=True)
+    assert same_bits(model, whole)
+
+
 class Batches:
     """Batches that can be read again, as those of a data loader."""
 

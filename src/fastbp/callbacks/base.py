@@ -33,6 +33,8 @@ class Callback:
         The model, while it works; setting its `stop_training` ends the training after the batch, chunk or epoch.
     params : dict
         epochs, steps (of an epoch) and verbose.
+    interrupted : bool
+        In `on_train_end`, `on_test_end` and `on_predict_end`: whether an exception, such as that of Ctrl-C, is why.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Callback:
 
     model: Any = None
     params: dict[str, Any] = {}  # noqa: RUF012 - replaced whole, never changed
+    interrupted = False
 
     def set_model(self, model: Any) -> None:
         """Learn whose callback this is now."""
@@ -191,14 +194,17 @@ class CallbackList:
         """
         logs: Logs = {}
         begun: list[Callback] = []
+        interrupted = True
         try:
             for each in self.callbacks:
                 getattr(each, f"on_{what}_begin")({})
                 begun.append(each)
             yield logs
+            interrupted = False
         finally:
             with ExitStack() as stack:  # one that fails does not keep the end from the others
                 for each in reversed(begun):
+                    each.interrupted = interrupted
                     stack.callback(getattr(each, f"on_{what}_end"), logs)
 
 
