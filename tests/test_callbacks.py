@@ -108,6 +108,21 @@ def test_a_callback_may_evaluate_and_predict_but_not_train():
         plain.fit(X, Y, verbose=0, callbacks=[Train()])
 
 
+def test_a_callback_may_be_at_work_twice():
+    class Again(callbacks.Callback):
+        def on_test_batch_end(self, batch, logs):
+            seen.append(self.params["steps"])
+
+        def on_epoch_end(self, epoch, logs):
+            self.model.evaluate(X, Y, batch_size=50, callbacks=self)
+            seen.append((self.model, self.params["epochs"]))
+
+    seen, model, again = [], make(), Again()
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=again)
+    assert seen == [2, 2, (model, 2)] * 2
+    assert again.model is None
+
+
 def test_things_that_are_no_callbacks_are_refused():
     with pytest.raises(TypeError, match="callbacks of type Callback, got 'history'"):
         make().fit(X, Y, verbose=0, callbacks=["history"])

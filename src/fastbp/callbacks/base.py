@@ -162,20 +162,24 @@ class CallbackList:
 
     def __init__(self, callbacks: Sequence[Callback], model: Any, params: dict[str, Any]) -> None:
         self.callbacks, self.model, self.params = callbacks, model, params
+        self._before: list[tuple[Any, dict[str, Any]]] = []  # what each one had
         self._listeners = {event: [getattr(each, event) for each in callbacks if each.hears(event)] for event in EVENTS}
         # several epochs are run in one go if nobody has to hear of each before the next
         self.wants_epochs = any(map(self.listeners, EVENTS.keys() - {"on_train_begin", "on_train_end"}))
 
     def __enter__(self) -> Self:
+        self._before = [(each.model, each.params) for each in self.callbacks]
         for each in self.callbacks:
             each.set_params(self.params)
             each.set_model(self.model)
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let go of the model, so that nothing keeps it alive."""
-        for each in self.callbacks:
-            each.model = None
+        """Let go of the model, so that nothing keeps it alive; who was at work already goes on with what it had."""
+        for each, (model, params) in zip(self.callbacks, self._before, strict=True):
+            each.model = model
+            if model is not None:
+                each.params = params
 
     def listeners(self, event: str) -> list[Callable[..., object]]:
         """The methods that hear of an event."""
