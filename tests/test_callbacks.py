@@ -294,6 +294,17 @@ def test_what_a_callback_adds_to_the_logs_is_seen_by_those_after_it():
     assert make().fit(X, Y, epochs=2, verbose=0, callbacks=[add, read]).history["extra"] == seen == [0, 1]
 
 
+def test_a_number_of_some_epochs_alone_is_nan_in_the_others():
+    odd = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update({"odd": epoch} if epoch % 2 else {}))
+    history = make().fit(X, Y, epochs=4, verbose=0, callbacks=odd)
+    np.testing.assert_array_equal(history.history["odd"], [np.nan, 1, np.nan, 3])
+    assert [axes.get_title() for axes in history.plot().axes] == ["Loss", "Accuracy", "Odd"]
+
+
+def test_a_fit_of_no_epoch_knows_its_plan():
+    assert make().fit(X, Y, epochs=0, batch_size=50, verbose=0).params == {"epochs": 0, "steps": 2, "verbose": 0}
+
+
 @pytest.mark.parametrize("event", [event for event in ALL if "predict" not in event and event != "on_train_end"])
 def test_an_exception_at_any_event_ends_training_with_a_usable_model(event):
     def fail(*arguments):

@@ -167,10 +167,10 @@ class Model(Compiled):
             progress = self.progress if resumed and self.progress else trainer.Progress(first)
             progress.check(source)
             self.history, self.stop_training = History(), False
+            params = {"epochs": last, "steps": source.steps, "verbose": shown}
+            self.history.set_params(params)
             if progress.epoch < last:
                 self.progress = progress
-                params = {"epochs": last, "steps": source.steps, "verbose": shown}
-                self.history.set_params(params)
                 with CallbackList(listeners, self, params) as calls:
                     trainer.fit(self, source, validation, last=last, callbacks=calls)
             return self.history
