@@ -1,5 +1,6 @@
 """What every optimizer can do besides its rule: decay, clipping, multipliers, averages of weights, accumulation."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -345,6 +346,22 @@ def test_averaged_weights_are_there_for_a_while_also_after_an_error():
     assert np.array_equal(model.predict(x), outputs)
     model.optimizer.finalize_variable_values()
     assert bits(model.get_weights()) == averages
+
+
+def test_a_model_saved_with_averaged_weights_has_these_and_nothing_of_the_training(tmp_path):
+    x, y = draw(20)
+    model = make_model(Adam(0.1, use_ema=True, ema_momentum=0.5))
+    model.fit(x, y, epochs=5, verbose=0)
+    with model.averaged_weights():
+        averages = bits(model.get_weights())
+        model.save(tmp_path / "averages")
+        twin = copy.deepcopy(model)
+    for saved in (fb.load(tmp_path / "averages"), twin):
+        assert bits(saved.get_weights()) == averages
+        assert (saved.progress, saved.optimizer.iterations) == (None, 0)
+        assert saved.fit(x, y, epochs=2, verbose=0, resume=True).epoch == [0, 1]
+    model.save(tmp_path / "training")
+    assert fb.load(tmp_path / "training").optimizer.iterations == 5
 
 
 def test_averages_leave_alone_what_gradients_do_not_change():

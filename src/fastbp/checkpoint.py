@@ -100,7 +100,9 @@ def load_weights(model: Any, path: Path) -> None:
 
 def gather(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and plain data from which `restore` makes the model again; the arrays are views."""
-    state, progress = model.optimizer_state(), model.progress
+    # averages in the place of weights are nothing to go on training from
+    averaged = model.optimizer is not None and model.optimizer.swapped
+    state, progress = (None, None) if averaged else (model.optimizer_state(), model.progress)
     tensors, place = {**weights_of(model), **(state or {})}, None
     if progress is not None:
         place = {key: value for key, value in asdict(progress).items() if key != "totals"}

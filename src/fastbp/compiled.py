@@ -184,7 +184,8 @@ class Compiled(Network):
         """Have the moving averages of the weights in their place for a while, to evaluate and predict with them.
 
         The optimizer has to keep them (`use_ema=True`). Meanwhile the model cannot train; afterwards the weights are as
-        before, and training goes on as if nothing had been.
+        before, and training goes on as if nothing had been. What is saved or copied meanwhile has the averages for its
+        weights and nothing of the training: `fit` starts it anew.
 
         Raises
         ------

@@ -100,6 +100,7 @@ class Optimizer:
     batches: int
     state: list[np.ndarray]
     average: np.ndarray | None
+    swapped = False  # whether weights and averages are in each other's place
     mean_gradient: np.ndarray | None
     _ahead: tuple[int, np.ndarray]  # the steps asked for last: number of batches before, and their numbers
     _owner: weakref.ref[object] | None
@@ -312,6 +313,7 @@ class Optimizer:
         """Exchange weights and their averages; ValueError if there are none."""
         for weight, average in self._averaged():
             weight[...], average[...] = average.copy(), weight.copy()
+        self.swapped = not self.swapped
 
     def finalize_variable_values(self) -> None:
         """Replace the weights by their averages, for good; ValueError if there are none.
