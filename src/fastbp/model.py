@@ -362,8 +362,10 @@ class Model(Compiled):
             program.bind(rows.arrays)
             program.reset()
             assert self.optimizer is not None
-            program.run(0, rows.size, step=self.optimizer.iterations)
-            program.release()
+            try:
+                program.run(0, rows.size, step=self.optimizer.iterations)
+            finally:
+                program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(trainer.means(program, rows.size)["loss"])}
 
