@@ -320,6 +320,15 @@ def test_an_exception_at_any_event_ends_training_with_a_usable_model(event):
     assert np.isfinite(model.predict(X)).all()
 
 
+@pytest.mark.parametrize("event", [event for event in ALL if "predict" not in event])
+def test_a_stop_iteration_comes_out_as_it_is(event):
+    def fail(*arguments):
+        raise StopIteration("no more")
+
+    with pytest.raises(StopIteration, match="no more"):
+        make().fit(X, Y, validation_split=0.1, verbose=0, callbacks=callbacks.LambdaCallback(**{event: fail}))
+
+
 def test_the_end_is_told_to_all_who_heard_the_beginning_also_if_one_fails():
     told = []
 

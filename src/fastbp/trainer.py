@@ -7,7 +7,7 @@ run batch by batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -111,10 +111,18 @@ class Progress:
         return self.totals.reshape(1, -1).copy()
 
 
-def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace, done: int = 0) -> Iterator[int]:
-    """Call `run(first, end)` on whole steps until all rows are done; yields the rows done after each.
+def run_chunks(
+    run: Callable[[int, int], Any],
+    rows: int,
+    batch: int,
+    pace: Pace,
+    done: int = 0,
+    hear: Callable[[int], bool] = lambda done: False,
+) -> int:
+    """Call `run(first, end)` on whole steps until all rows are done; returns how many that are.
 
-    A run that was stopped returns the row it came to.
+    After each chunk `hear` is told, and ends it if it returns True. A run that was stopped returns the row it came to.
+    This is no generator: a StopIteration that a callback raises would not leave it.
     """
     while done < rows:
         end = min(rows, done + pace.steps * batch)
@@ -122,7 +130,9 @@ def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace
         reached = run(done, end) or end
         pace.measure(-(-(reached - done) // batch), perf_counter() - started)
         done = reached
-        yield done
+        if hear(done):
+            break
+    return done
 
 
 def each_batch(
@@ -362,19 +372,19 @@ def over_block(
 
     Returns how many of its rows are done.
     """
-    (rows, steps), batch, done = before, program.batch, start
-    stops = what == "train"
+    (rows, steps), batch, trains = before, program.batch, what == "train"
+
+    def hear(done: int) -> bool:
+        if trains and callbacks.listeners("on_chunk"):
+            callbacks.call("on_chunk", steps + -(-done // batch), means(program, rows + done))
+        return trains and callbacks.model.stop_training
+
     program.bind(block.rows.arrays, block.order)
     try:
         step = each_batch(run, batch, callbacks, what, lambda _, end: means(program, rows + end), steps)
-        for done in run_chunks(step, block.size, batch, pace, start):
-            if stops and callbacks.listeners("on_chunk"):
-                callbacks.call("on_chunk", steps + -(-done // batch), means(program, rows + done))
-            if stops and callbacks.model.stop_training:
-                break
+        return run_chunks(step, block.size, batch, pace, start, hear)
     finally:
         program.release()
-    return done
 
 
 def in_order(rows: Any, wanted: object = None) -> Arrays:
@@ -408,5 +418,4 @@ def predict(
     callbacks = callbacks or CallbackList([], None, {})
     with callbacks.running("predict"):
         run_all = each_batch(run, batch, callbacks, "predict", report)
-        for _ in run_chunks(run_all, rows, batch, Pace()):
-            pass
+        run_chunks(run_all, rows, batch, Pace())

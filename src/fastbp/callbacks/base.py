@@ -6,8 +6,8 @@ prediction do as well. Some 30 times a second training is back in Python anyway:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self
 
 from fastbp.utils import lookup
@@ -190,26 +190,41 @@ class CallbackList:
         for hear in self._listeners[event]:
             hear(*arguments)
 
-    @contextmanager
-    def running(self, what: str) -> Iterator[Logs]:
-        """Tell of the beginning and, whatever happens, of the end of "train", "test" or "predict".
+    def running(self, what: str) -> Running:
+        """A context at whose beginning and end all are told of that of "train", "test" or "predict"."""
+        return Running(self.callbacks, what)
 
-        The end is told to those who have heard the beginning, with the logs that the caller put into what is yielded.
-        """
-        logs: Logs = {}
-        begun: list[Callback] = []
-        interrupted = True
+
+class Running(AbstractContextManager[Logs]):
+    """Tells of a beginning and, whatever happens, of the end.
+
+    The end is told to those who have heard the beginning, with the logs that the caller put into what the context
+    returns. It is no generator: a StopIteration that a callback raises would not leave it.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], what: str) -> None:
+        self.callbacks, self.what = callbacks, what
+        self.logs: Logs = {}
+        self.begun: list[Callback] = []
+
+    def __enter__(self) -> Logs:
         try:
             for each in self.callbacks:
-                getattr(each, f"on_{what}_begin")({})
-                begun.append(each)
-            yield logs
-            interrupted = False
-        finally:
-            with ExitStack() as stack:  # one that fails does not keep the end from the others
-                for each in reversed(begun):
-                    each.interrupted = interrupted
-                    stack.callback(getattr(each, f"on_{what}_end"), logs)
+                getattr(each, f"on_{self.what}_begin")({})
+                self.begun.append(each)
+        except BaseException:
+            self._end(interrupted=True)
+            raise
+        return self.logs
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._end(interrupted=kind is not None)
+
+    def _end(self, interrupted: bool) -> None:
+        with ExitStack() as stack:  # one that fails does not keep the end from the others
+            for each in reversed(self.begun):
+                each.interrupted = interrupted
+                stack.callback(getattr(each, f"on_{self.what}_end"), self.logs)
 
 
 def check_callbacks(given: object) -> list[Callback]:
