@@ -115,9 +115,9 @@ def test_predict_refuses_and_builds_nothing(x, options):
         (("adam", "mse", ["acuracy"]), "did you mean 'accuracy'"),
         (("adam", "mse", ["mae", "mae"]), "different names"),
         (("adam", None), "expected a loss"),
-        ((0.01, "mse"), "optimizer as a name or a Optimizer, got 0.01"),
-        (("adam", print), "loss as a name or a Loss"),
-        (("adam", "mse", [3]), "metric as a name or a Metric"),
+        ((0.01, "mse"), "optimizer as a name or of type Optimizer, got 0.01"),
+        (("adam", print), "loss as a name or of type Loss"),
+        (("adam", "mse", [3]), "metric as a name or of type Metric"),
     ],
 )
 def test_compile_refuses_and_keeps_what_was(arguments, words):

@@ -71,7 +71,7 @@ def resolve(kind: str, base: type, table: Mapping[str, Any], given: object, key:
     if isinstance(given, str):
         return _find(kind, base, table, given)
     hint = f"; write {given.__name__}()" if isinstance(given, type) else ""
-    raise TypeError(f"expected {kind} as a name or a {base.__name__}, got {given!r}{hint}")
+    raise TypeError(f"expected {kind} as a name or of type {base.__name__}, got {given!r}{hint}")
 
 
 def _find(kind: str, base: type, table: Mapping[str, Any], name: object) -> Any:
