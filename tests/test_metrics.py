@@ -288,8 +288,9 @@ def test_a_function_in_training_is_told_the_predictions_at_the_end_of_each_epoch
 
 
 def test_what_a_function_returns_has_to_be_numbers():
-    with pytest.raises(TypeError, match=r"expected metric '<lambda>' to return a number, got 'good'"):
-        value(REAL, REAL, "mse", lambda y, p: "good")
+    for wrong in ("good", None):
+        with pytest.raises(TypeError, match=rf"expected metric '<lambda>' to return a number, got {wrong!r}"):
+            value(REAL, REAL, "mse", lambda y, p, wrong=wrong: wrong)
     np.testing.assert_allclose(value(REAL, REAL, "mse", lambda y, p: p.mean(axis=0)), REAL.mean(axis=0))
     with pytest.raises(ValueError, match="a function is not told of weights"):
         identity(REAL, "mse", weighted_metrics=[sk.r2_score])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -388,9 +389,12 @@ def get_measures(given: Any, weighted: Any, names: Sequence[str]) -> list[list[c
                 raise ValueError(f"expected {metric.name!r} among metrics: a function is not told of weights")
             name = f"weighted_{metric.name}" if metric.name in taken else metric.name
             measures.append(compiler.Measure(name, metric, True))
-        labels = [measure.name for measure in measures]
-        if len({"loss", *labels}) <= len(labels):
-            raise ValueError(f"expected metrics of different names, not 'loss', got {', '.join(labels)}")
+        labels = ["loss", *(measure.name for measure in measures)]
+        if twice := [label for label, count in Counter(labels).items() if count > 1]:
+            raise ValueError(
+                f"expected metrics of different names, not 'loss', got {twice[0]!r} twice: "
+                "metrics take name=..., and so does metrics.Function(f, name=...)"
+            )
         found.append(measures)
     return found
 
