@@ -382,6 +382,14 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path):
         model.save(3.5)
 
 
+@pytest.mark.parametrize("name", ["m.h5", "m.weights.HDF5", "m.keras"])
+def test_a_file_does_not_get_the_name_of_what_it_is_not(name, tmp_path):
+    for save in (sequential().save, sequential().save_weights):
+        with pytest.raises(ValueError, match="expected a path such as 'model"):
+            save(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_an_error(tmp_path):
     tmp_path.chmod(0o500)

@@ -25,7 +25,7 @@ from fastbp.compiled import Compiled
 from fastbp.layers.variable import assign, taken_from
 from fastbp.registry import decode, encode, known, used
 from fastbp.trainer import Progress
-from fastbp.utils import check_count, check_flag, check_number
+from fastbp.utils import check_count, check_flag, check_number, check_suffix
 
 Path = str | os.PathLike[str]
 
@@ -235,9 +235,12 @@ def write(path: Path, tensors: dict[str, np.ndarray], description: dict[str, Any
     ------
     OSError
         If that fails; a file that was there is as it was.
+    ValueError
+        If the name is that of another kind of file.
     """
     from safetensors.numpy import save as serialize
 
+    check_suffix(path)
     target = os.path.realpath(os.fspath(path))
     if os.path.exists(target) and not os.path.isfile(target):
         raise ValueError(f"expected the path of a file to save to, got {path}")

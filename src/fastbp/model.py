@@ -412,7 +412,8 @@ class Model(Compiled):
         OSError
             If the file cannot be written; what was there before is still there.
         TypeError, ValueError
-            If there is something in the model that cannot be saved, such as a nameless function.
+            If there is something in the model that cannot be saved, such as a nameless function, or the path ends as
+            those of Keras's files do.
 
         Examples
         --------
@@ -440,7 +441,7 @@ class Model(Compiled):
         OSError
             If the file cannot be written; what was there before is still there.
         ValueError
-            If the model has no weights yet.
+            If the model has no weights yet, or the path ends as those of Keras's files do.
         """
         checkpoint.save_weights(self, path)
 
