@@ -58,7 +58,7 @@ def test_the_loss_is_the_weighted_sum_and_each_is_reported():
     model.compile("adam", ["sparse_categorical_crossentropy", "mse"], [["accuracy"], ["mae"]], [0.3, 2.0])
     logs = model.evaluate([X, Y], [LABELS, Y[:, :2]], return_dict=True)
     assert list(logs) == ["loss", "classes_loss", "numbers_loss", "classes_accuracy", "numbers_mae"]
-    assert list(logs) == model.metric_names
+    assert list(logs) == model.metrics_names
     assert logs["loss"] == pytest.approx(0.3 * logs["classes_loss"] + 2 * logs["numbers_loss"])
     history = model.fit([X, Y], [LABELS, Y[:, :2]], epochs=30, batch_size=8, verbose=0)
     assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]

@@ -303,7 +303,7 @@ def test_metrics_count_all_rows_the_same_and_weighted_metrics_their_weights():
     p = REAL + 0.5 * RNG.normal(size=REAL.shape)
     model = identity(p, "mse", metrics=["mse", "mae"], weighted_metrics=["mse", "r2"])
     logs = model.evaluate(p, REAL, sample_weight=WEIGHTS, return_dict=True)
-    assert list(logs) == ["loss", "mse", "mae", "weighted_mse", "r2"] == model.metric_names
+    assert list(logs) == ["loss", "mse", "mae", "weighted_mse", "r2"] == model.metrics_names
     errors = ((p - REAL) ** 2).mean(axis=1)
     assert logs["loss"] == pytest.approx((WEIGHTS * errors).mean())
     assert logs["mse"] == pytest.approx(errors.mean())
@@ -422,7 +422,7 @@ def test_metrics_of_several_outputs_have_their_names_in_front():
         weighted_metrics={"size": ["rmse"]},
     )
     logs = model.evaluate(LOGITS, [LABELS, REAL[:, 0]], return_dict=True)
-    assert list(logs) == model.metric_names
+    assert list(logs) == model.metrics_names
     assert list(logs)[3:] == ["kind_confusion_matrix", "kind_<lambda>", "size_r2", "size_rmse"]
     assert logs["kind_<lambda>"] == pytest.approx(np.trace(logs["kind_confusion_matrix"]) / ROWS)
 

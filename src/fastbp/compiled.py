@@ -245,7 +245,7 @@ class Compiled(Network):
         return self.executable(kind, batch, tuple(Kind(p.loss.labels, p.weighted) for p in parts))
 
     @property
-    def metric_names(self) -> list[str]:
+    def metrics_names(self) -> list[str]:
         """Names of the numbers that training and evaluation report: loss, those of several outputs, the metrics."""
         names, several = self.output_names, len(self._losses) > 1
         losses = [f"{name}_loss" for name in names] if several else []

@@ -229,7 +229,7 @@ class Model(Compiled):
             finally:
                 program.release()
             results = before | trainer.means(program, rows.size)
-            return as_results({name: results[name] for name in self.metric_names}, return_dict)
+            return as_results({name: results[name] for name in self.metrics_names}, return_dict)
 
     def evaluate(
         self,
@@ -275,6 +275,22 @@ class Model(Compiled):
         if shown:
             write_results(steps, perf_counter() - started, results)
         return as_results(results, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics of one batch.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`.
+        return_dict : bool
+
+        Returns
+        -------
+        float, list of float, or dict
+            As `evaluate` returns them.
+        """
+        return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
     def predict(
         self,

@@ -304,7 +304,7 @@ def with_functions(model: Any, parts: Sequence[Rows], results: Logs) -> Logs:
         for name, k, metric in functions
     }
     results = results | found
-    return {name: results[name] for name in model.metric_names if name in results}
+    return {name: results[name] for name in model.metrics_names if name in results}
 
 
 def predictions(model: Any, rows: Rows) -> list[np.ndarray]:
