@@ -1,6 +1,6 @@
 """Floor 2. Layers: what a network is made of, one file each."""
 
-from fastbp.layers.activation import Activation
+from fastbp.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from fastbp.layers.base import Layer
 from fastbp.layers.dense import Dense
 from fastbp.layers.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise
@@ -15,6 +15,7 @@ from fastbp.layers.symbol import Symbol
 from fastbp.layers.variable import Variable
 
 __all__ = [
+    "ELU",
     "Activation",
     "Add",
     "AlphaDropout",
@@ -29,12 +30,15 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
     "Multiply",
     "Normalization",
     "RMSNormalization",
+    "ReLU",
     "Rescaling",
     "Reshape",
     "Residual",
+    "Softmax",
     "Symbol",
     "Variable",
 ]
