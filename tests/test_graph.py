@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastbp as fb
-from fastbp.layers import Add, Concatenate, Multiply, Residual
+from fastbp.layers import Add, Average, Concatenate, Multiply, Residual, Subtract
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(33, 5)), RNG.normal(size=(33, 3))
@@ -64,7 +64,17 @@ def test_the_loss_is_the_weighted_sum_and_each_is_reported():
     assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]
 
 
-OPS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=9)
+def test_tensors_of_one_shape_are_subtracted_and_averaged():
+    inputs = [fb.Input((2, 2), dtype="float64") for _ in range(3)]
+    data = [RNG.normal(size=(5, 2, 2)) for _ in inputs]
+    difference, mean = fb.Model(inputs, [Subtract()(inputs[:2]), Average()(inputs)]).predict(data)
+    np.testing.assert_array_equal(difference, data[0] - data[1])
+    np.testing.assert_allclose(mean, np.mean(data, axis=0), rtol=1e-14)
+    with pytest.raises(ValueError, match=r"expected two symbols for <Subtract .*, got 3"):
+        Subtract()(inputs)
+
+
+OPS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=9)
 
 
 def random_graph(plan):
@@ -77,6 +87,8 @@ def random_graph(plan):
             [
                 lambda a, b: Add()([a, b]),
                 lambda a, b: Multiply()([a, b]),
+                lambda a, b: Subtract()([a, b]),
+                lambda a, b: Average()([a, b, a]),
                 lambda a, b: fb.Dense(4, "tanh")(Concatenate()([a, b])),
                 lambda a, b: shared(a),
                 lambda a, b: fb.Dense(4, "gelu")(a),

@@ -6,7 +6,7 @@ from fastbp.layers.dense import Dense
 from fastbp.layers.dropout import AlphaDropout, Dropout, GaussianDropout, GaussianNoise
 from fastbp.layers.embedding import Embedding
 from fastbp.layers.input import Input
-from fastbp.layers.merge import Add, Concatenate, Multiply
+from fastbp.layers.merge import Add, Average, Concatenate, Multiply, Subtract
 from fastbp.layers.norm import BatchNormalization, LayerNormalization, RMSNormalization
 from fastbp.layers.rescaling import Normalization, Rescaling
 from fastbp.layers.reshape import Flatten, Reshape
@@ -19,6 +19,7 @@ __all__ = [
     "Activation",
     "Add",
     "AlphaDropout",
+    "Average",
     "BatchNormalization",
     "Concatenate",
     "Dense",
@@ -39,6 +40,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "Softmax",
+    "Subtract",
     "Symbol",
     "Variable",
 ]
