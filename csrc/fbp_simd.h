@@ -25,6 +25,11 @@
 #define FBP_LOCAL static __attribute__((unused))
 #define FBP_GROUP (64 / FBP_VECTOR_BYTES)
 
+FBP_INLINE void stream_fence(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
 FBP_INLINE fbp_size smaller(fbp_size a, fbp_size b) { return a < b ? a : b; }
 FBP_INLINE fbp_size larger(fbp_size a, fbp_size b) { return a > b ? a : b; }
 

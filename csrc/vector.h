@@ -89,10 +89,6 @@ static void OP(stream)(fbp_size n, const void *x, void *out) {
     for (; i < n; i++) to[i] = from[i];
 }
 
-static void OP(stream_end)(void) {
-#if defined(__SSE2__)
-    _mm_sfence();
-#endif
-}
+static void OP(stream_end)(void) { stream_fence(); }
 
 #undef vector_rule

@@ -121,11 +121,12 @@ def test_predict_refuses_and_builds_nothing(x, options):
         (("adm", "mse"), "did you mean 'adam'"),
         (("adam", "msee"), "did you mean 'mse'"),
         (("adam", "mse", ["acuracy"]), "did you mean 'accuracy'"),
-        (("adam", "mse", ["mae", "mae"]), "different names"),
+        (("adam", "mse", ["mae", "mae"]), "different names, not 'loss', got 'mae' twice: metrics take name="),
+        (("adam", "mse", [lambda y, p: 0.0, lambda y, p: 1.0]), r"got '<lambda>' twice.*metrics.Function\(f, name="),
         (("adam", None), "expected a loss"),
-        ((0.01, "mse"), "optimizer as a name or a Optimizer, got 0.01"),
-        (("adam", print), "loss as a name or a Loss"),
-        (("adam", "mse", [3]), "metric as a name or a Metric"),
+        ((0.01, "mse"), "optimizer as a name or of type Optimizer, got 0.01"),
+        (("adam", print), "loss as a name or of type Loss"),
+        (("adam", "mse", [3]), "metric as a name or of type Metric"),
     ],
 )
 def test_compile_refuses_and_keeps_what_was(arguments, words):

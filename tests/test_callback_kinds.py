@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import sys
 
 import numpy as np
@@ -229,16 +230,36 @@ def test_a_checkpoint_every_so_many_batches_counts_over_epochs(tmp_path):
     assert [path.rsplit("/")[-1] for _, path in model.saved] == ["1-3", "2-2", "3-1", "3-4"]
 
 
-def test_a_model_that_cannot_be_saved_ends_training(tmp_path):
+@pytest.mark.parametrize("path", ["file/model", "file/deep/model", "file/{epoch}", "folder"])
+def test_a_path_that_cannot_be_written_is_an_error_before_training(path, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
-        fit(make(), callbacks.ModelCheckpoint(tmp_path / "file" / "model"))
+    (tmp_path / "folder").mkdir()
+    model = make()
+    with pytest.raises(OSError, match=path.partition("/")[0]):
+        fit(model, callbacks.ModelCheckpoint(tmp_path / path))
+    assert model.optimizer.iterations == 0
+
+
+def test_a_folder_that_may_not_be_written_is_an_error_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as it is for all but root
+    for listener in (callbacks.ModelCheckpoint(tmp_path / "{epoch}"), callbacks.CSVLogger(tmp_path / "log.csv")):
+        model = make()
+        with pytest.raises(PermissionError, match="expected a place to write to"):
+            fit(model, listener)
+        assert model.optimizer.iterations == 0
+
+
+def test_a_model_that_cannot_be_saved_ends_training(tmp_path):
+    (tmp_path / "1").write_text("")
+    with pytest.raises(OSError, match="1"):
+        fit(make(), callbacks.ModelCheckpoint(tmp_path / "{epoch}" / "model"))
 
 
 @pytest.mark.parametrize(
     ("error", "options", "says"),
     [
         (TypeError, {"filepath": 3}, "expected filepath as a path"),
+        (ValueError, {"filepath": "best-{epoch}.h5"}, "a path such as 'model.safetensors', .*got best-{epoch}.h5"),
         (ValueError, {"filepath": "{epoch"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{}"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{epoch.real}"}, "expected filepath with names in braces"),
@@ -301,7 +322,7 @@ def test_tables_refuse_bad_separators_and_folders_that_are_not_there(tmp_path):
         with pytest.raises(ValueError, match="expected separator as one character"):
             callbacks.CSVLogger("x", separator=bad)
     model = make()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"expected an existing folder, but .*none is none"):
         fit(model, callbacks.CSVLogger(tmp_path / "none" / "log.csv"))
     assert model.optimizer.iterations == 0
 

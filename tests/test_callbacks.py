@@ -1,5 +1,7 @@
 """Callbacks: which events come, in which order, with which logs, and what happens when one fails."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,21 @@ def test_a_callback_may_evaluate_and_predict_but_not_train():
     np.testing.assert_array_equal(used.get_weights()[0], plain.get_weights()[0])
     with pytest.raises(RuntimeError, match="training already"):
         plain.fit(X, Y, verbose=0, callbacks=[Train()])
+
+
+def test_a_callback_may_be_at_work_twice():
+    class Again(callbacks.Callback):
+        def on_test_batch_end(self, batch, logs):
+            seen.append(self.params["steps"])
+
+        def on_epoch_end(self, epoch, logs):
+            self.model.evaluate(X, Y, batch_size=50, callbacks=self)
+            seen.append((self.model, self.params["epochs"]))
+
+    seen, model, again = [], make(), Again()
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=again)
+    assert seen == [2, 2, (model, 2)] * 2
+    assert again.model is None
 
 
 def test_things_that_are_no_callbacks_are_refused():
@@ -277,6 +294,17 @@ def test_what_a_callback_adds_to_the_logs_is_seen_by_those_after_it():
     assert make().fit(X, Y, epochs=2, verbose=0, callbacks=[add, read]).history["extra"] == seen == [0, 1]
 
 
+def test_a_number_of_some_epochs_alone_is_nan_in_the_others():
+    odd = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update({"odd": epoch} if epoch % 2 else {}))
+    history = make().fit(X, Y, epochs=4, verbose=0, callbacks=odd)
+    np.testing.assert_array_equal(history.history["odd"], [np.nan, 1, np.nan, 3])
+    assert [axes.get_title() for axes in history.plot().axes] == ["Loss", "Accuracy", "Odd"]
+
+
+def test_a_fit_of_no_epoch_knows_its_plan():
+    assert make().fit(X, Y, epochs=0, batch_size=50, verbose=0).params == {"epochs": 0, "steps": 2, "verbose": 0}
+
+
 @pytest.mark.parametrize("event", [event for event in ALL if "predict" not in event and event != "on_train_end"])
 def test_an_exception_at_any_event_ends_training_with_a_usable_model(event):
     def fail(*arguments):
@@ -290,6 +318,15 @@ def test_an_exception_at_any_event_ends_training_with_a_usable_model(event):
     assert end.model is None
     assert len(model.fit(X, Y, verbose=0).epoch) == 1
     assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("event", [event for event in ALL if "predict" not in event])
+def test_a_stop_iteration_comes_out_as_it_is(event):
+    def fail(*arguments):
+        raise StopIteration("no more")
+
+    with pytest.raises(StopIteration, match="no more"):
+        make().fit(X, Y, validation_split=0.1, verbose=0, callbacks=callbacks.LambdaCallback(**{event: fail}))
 
 
 def test_the_end_is_told_to_all_who_heard_the_beginning_also_if_one_fails():
@@ -315,6 +352,22 @@ def test_the_end_is_told_to_all_who_heard_the_beginning_also_if_one_fails():
     with pytest.raises(OSError, match="no beginning"):
         make().fit(X, Y, verbose=0, callbacks=[Tell("a"), Tell("b", "begin"), Tell("c")])
     assert told == ["a"]
+
+
+@pytest.mark.parametrize("event", ["on_train_begin", "on_train_batch_end", "on_test_end", "on_epoch_end", None])
+def test_the_end_is_told_with_whether_an_exception_is_the_reason(event):
+    class End(callbacks.Callback):
+        def on_train_end(self, logs):
+            told.append(self.interrupted)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    told, model = [], make()
+    failing = [callbacks.LambdaCallback(**{event: fail})] if event else []
+    with pytest.raises(OSError, match="disk full") if event else contextlib.nullcontext():
+        model.fit(X, Y, validation_split=0.1, verbose=0, callbacks=[End(), *failing])
+    assert told == [event is not None]
 
 
 def test_stop_training_before_the_first_epoch_trains_nothing():

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pickle
+import stat
 import struct
 import subprocess
 import sys
@@ -381,6 +382,14 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path):
         model.save(3.5)
 
 
+@pytest.mark.parametrize("name", ["m.h5", "m.weights.HDF5", "m.keras"])
+def test_a_file_does_not_get_the_name_of_what_it_is_not(name, tmp_path):
+    for save in (sequential().save, sequential().save_weights):
+        with pytest.raises(ValueError, match="expected a path such as 'model"):
+            save(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_an_error(tmp_path):
     tmp_path.chmod(0o500)
@@ -405,6 +414,23 @@ def test_a_failure_leaves_the_old_checkpoint_and_nothing_else(call, tmp_path, mo
         sequential().save(path)
     assert caught.value.errno == errno.ENOSPC
     assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["m"]
+
+
+@pytest.mark.parametrize("call", ["open", "fsync"])
+def test_a_folder_that_cannot_be_synced_is_no_failure(call, tmp_path, monkeypatch):
+    path, real = tmp_path / "m", getattr(os, call)
+
+    def refuse_folders(what, *rest):
+        if stat.S_ISDIR(os.stat(what).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(what, *rest)
+
+    model = sequential()
+    monkeypatch.setattr(os, call, refuse_folders)
+    model.save(path)
+    monkeypatch.undo()
+    assert same_weights(fb.load(path), model)
     assert os.listdir(tmp_path) == ["m"]
 
 
@@ -607,6 +633,7 @@ HOSTILE = {
     "random type": (at(["random", "state", "state"], "x"), "state of a PCG64"),
     "random of the epoch": (at(["progress", "random"], {}), "state of a PCG64"),
     "progress": (at(["progress"], []), "progress of a training"),
+    "rate of the epoch": (at(["progress", "rate"], -1.0), "rate as a finite number"),
     "no epoch": (at(["progress", "epoch"], DELETED), "progress of a training"),
     "step too far": (at(["progress", "step"], 99), "a step of the epoch"),
     "shuffle": (at(["progress", "shuffle"], 1), "shuffle as True or False"),

@@ -24,7 +24,7 @@ ORDER = {
         metrics.base metrics.accuracy metrics.regression metrics.outcomes metrics.auc metrics.__init__ schedules
         optimizers.base optimizers.sgd optimizers.adam optimizers.adaptive optimizers.__init__
         layers.variable layers.symbol layers.base layers.activation layers.dense layers.dropout layers.embedding
-        layers.merge layers.norm layers.rescaling layers.input layers.reshape layers.residual layers.__init__""",
+        layers.norm layers.rescaling layers.merge layers.input layers.reshape layers.residual layers.__init__""",
     3: """compiler.tape compiler.adjoints compiler.fuse compiler.user compiler.schedule compiler.listing
         compiler.profile compiler.executable compiler.__init__ graph summary network tables data streams compiled
         callbacks.base callbacks.monitor callbacks.history callbacks.progress callbacks.stopping callbacks.rates

@@ -89,6 +89,24 @@ def test_numbers_that_are_none_any_more_count_as_exploded():
     assert "no finite numbers after epoch" in said[0]
 
 
+def test_a_layer_that_no_gradient_gets_to_is_left_out():
+    frozen = fb.Dense(8, "relu", trainable=False, name="frozen")
+    flow, said = train(make(frozen, fb.Dense(8, "relu")))
+    assert np.isnan(flow.records["gradient"][0]).all()
+    assert said == []
+    _, said = train(make(frozen, *[fb.Dense(8, "sigmoid", name=f"layer {k}") for k in range(10)]))
+    assert said[0].startswith("gradients vanish: layer 0 gets")
+    _, said = train(make(frozen, fb.Dense(8, name="first"), optimizer=fb.optimizers.SGD(1e4)), epochs=4)
+    assert said[0].startswith("gradients explode: those of first are no finite numbers")
+
+
+def test_a_model_of_which_nothing_learns_has_no_findings():
+    model = make(fb.Dense(8, "relu"))
+    for layer in model.layers:
+        layer.trainable = False
+    assert train(model)[1] == []
+
+
 def test_dead_units_are_counted_and_reported():
     model = make(fb.Dense(10, "relu", name="half_dead"), optimizer=fb.optimizers.SGD(0.0))
     kernel, bias, *rest = model.get_weights()

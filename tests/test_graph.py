@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastbp as fb
-from fastbp.layers import Add, Concatenate, Multiply, Residual
+from fastbp.layers import Add, Average, Concatenate, Multiply, Residual, Subtract
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(33, 5)), RNG.normal(size=(33, 3))
@@ -61,13 +61,23 @@ def test_the_loss_is_the_weighted_sum_and_each_is_reported():
     model.compile("adam", ["sparse_categorical_crossentropy", "mse"], [["accuracy"], ["mae"]], [0.3, 2.0])
     logs = model.evaluate([X, Y], [LABELS, Y[:, :2]], return_dict=True)
     assert list(logs) == ["loss", "classes_loss", "numbers_loss", "classes_accuracy", "numbers_mae"]
-    assert list(logs) == model.metric_names
+    assert list(logs) == model.metrics_names
     assert logs["loss"] == pytest.approx(0.3 * logs["classes_loss"] + 2 * logs["numbers_loss"])
     history = model.fit([X, Y], [LABELS, Y[:, :2]], epochs=30, batch_size=8, verbose=0)
     assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]
 
 
-OPS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=9)
+def test_tensors_of_one_shape_are_subtracted_and_averaged():
+    inputs = [fb.Input((2, 2), dtype="float64") for _ in range(3)]
+    data = [RNG.normal(size=(5, 2, 2)) for _ in inputs]
+    difference, mean = fb.Model(inputs, [Subtract()(inputs[:2]), Average()(inputs)]).predict(data)
+    np.testing.assert_array_equal(difference, data[0] - data[1])
+    np.testing.assert_allclose(mean, np.mean(data, axis=0), rtol=1e-14)
+    with pytest.raises(ValueError, match=r"expected two symbols for <Subtract .*, got 3"):
+        Subtract()(inputs)
+
+
+OPS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=9)
 
 
 def random_graph(plan):
@@ -80,6 +90,8 @@ def random_graph(plan):
             [
                 lambda a, b: Add()([a, b]),
                 lambda a, b: Multiply()([a, b]),
+                lambda a, b: Subtract()([a, b]),
+                lambda a, b: Average()([a, b, a]),
                 lambda a, b: fb.Dense(4, "tanh")(Concatenate()([a, b])),
                 lambda a, b: shared(a),
                 lambda a, b: fb.Dense(4, "gelu")(a),
@@ -288,6 +300,17 @@ def test_weights_of_rows_and_classes_scale_losses_and_gradients():
     again = made()
     again.fit(X, LABELS, sample_weight=np.ones(33), batch_size=33, shuffle=False, verbose=0)
     np.testing.assert_allclose(doubled.get_weights()[0], again.get_weights()[0])
+
+
+def test_validation_does_not_use_class_weights():
+    model = fb.Sequential([fb.Input((5,)), fb.Dense(3, "softmax")])
+    model.compile(fb.optimizers.SGD(0.0), "crossentropy")
+    options = {"batch_size": 33, "verbose": 0, "class_weight": {0: 10.0, 1: 0.0}}
+    logs = model.fit(X, LABELS, **options, validation_split=0.5).history
+    assert logs["val_loss"] == pytest.approx([model.evaluate(X[16:], LABELS[16:])])
+    assert logs["loss"] != pytest.approx([model.evaluate(X[:16], LABELS[:16])])
+    given = model.fit(X, LABELS, **options, validation_data=(X[16:], LABELS[16:])).history
+    assert logs["val_loss"] == given["val_loss"]
 
 
 def test_frozen_layers_do_not_change_and_count_as_such(capsys):

@@ -239,3 +239,28 @@ def test_floatx_is_the_type_of_models_that_name_none():
     for wrong in ("float16", "int32", None, "real"):
         with pytest.raises(ValueError, match="expected dtype 'float32' or 'float64'"):
             fb.config.set_floatx(wrong)
+
+
+NAMED = {
+    "relu": (fb.layers.ReLU(), fb.activations.relu),
+    "leaky_relu": (fb.layers.LeakyReLU(), fb.activations.Activation("leaky_relu", "leaky_relu", 0.3)),
+    "elu": (fb.layers.ELU(0.5), fb.activations.Activation("elu", "elu", 0.5)),
+    "softmax": (fb.layers.Softmax(), fb.activations.softmax),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_layer_named_for_its_function_is_that_activation(name):
+    layer, function = NAMED[name]
+    x = np.random.default_rng(0).normal(size=(9, 4))
+    models = [fb.Sequential([fb.Input((4,)), each]) for each in (layer, fb.Activation(function))]
+    np.testing.assert_array_equal(*(model.predict(x) for model in models))
+    again = type(layer).from_config(layer.get_config())
+    assert again.activation == layer.activation == function
+
+
+def test_a_slope_below_zero_is_refused():
+    with pytest.raises(ValueError, match="expected negative_slope as a finite number"):
+        fb.layers.LeakyReLU(-0.1)
+    with pytest.raises(ValueError, match="expected alpha as a finite number"):
+        fb.layers.ELU(-1)

@@ -288,8 +288,9 @@ def test_a_function_in_training_is_told_the_predictions_at_the_end_of_each_epoch
 
 
 def test_what_a_function_returns_has_to_be_numbers():
-    with pytest.raises(TypeError, match=r"expected metric '<lambda>' to return a number, got 'good'"):
-        value(REAL, REAL, "mse", lambda y, p: "good")
+    for wrong in ("good", None):
+        with pytest.raises(TypeError, match=rf"expected metric '<lambda>' to return a number, got {wrong!r}"):
+            value(REAL, REAL, "mse", lambda y, p, wrong=wrong: wrong)
     np.testing.assert_allclose(value(REAL, REAL, "mse", lambda y, p: p.mean(axis=0)), REAL.mean(axis=0))
     with pytest.raises(ValueError, match="a function is not told of weights"):
         identity(REAL, "mse", weighted_metrics=[sk.r2_score])
@@ -302,7 +303,7 @@ def test_metrics_count_all_rows_the_same_and_weighted_metrics_their_weights():
     p = REAL + 0.5 * RNG.normal(size=REAL.shape)
     model = identity(p, "mse", metrics=["mse", "mae"], weighted_metrics=["mse", "r2"])
     logs = model.evaluate(p, REAL, sample_weight=WEIGHTS, return_dict=True)
-    assert list(logs) == ["loss", "mse", "mae", "weighted_mse", "r2"] == model.metric_names
+    assert list(logs) == ["loss", "mse", "mae", "weighted_mse", "r2"] == model.metrics_names
     errors = ((p - REAL) ** 2).mean(axis=1)
     assert logs["loss"] == pytest.approx((WEIGHTS * errors).mean())
     assert logs["mse"] == pytest.approx(errors.mean())
@@ -421,7 +422,7 @@ def test_metrics_of_several_outputs_have_their_names_in_front():
         weighted_metrics={"size": ["rmse"]},
     )
     logs = model.evaluate(LOGITS, [LABELS, REAL[:, 0]], return_dict=True)
-    assert list(logs) == model.metric_names
+    assert list(logs) == model.metrics_names
     assert list(logs)[3:] == ["kind_confusion_matrix", "kind_<lambda>", "size_r2", "size_rmse"]
     assert logs["kind_<lambda>"] == pytest.approx(np.trace(logs["kind_confusion_matrix"]) / ROWS)
 

@@ -191,6 +191,15 @@ def test_a_program_refuses_rows_of_another_width(purpose):
             call()
 
 
+def test_a_batch_is_tested_as_it_is_evaluated():
+    model = make()
+    assert model.test_on_batch(X, Y) == model.evaluate(X, Y)
+    weights = np.linspace(0, 1, len(X))
+    logs = model.test_on_batch(X, Y, weights, return_dict=True)
+    assert logs == model.evaluate(X, Y, sample_weight=weights, return_dict=True)
+    assert list(logs) == model.metrics_names
+
+
 def test_fit_in_two_calls_goes_on_as_one_would():
     once, twice = trained(X, Y, epochs=4), make()
     twice.fit(X, Y, epochs=2, verbose=0)

@@ -1,5 +1,6 @@
 """What every optimizer can do besides its rule: decay, clipping, multipliers, averages of weights, accumulation."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -345,6 +346,50 @@ def test_averaged_weights_are_there_for_a_while_also_after_an_error():
     assert np.array_equal(model.predict(x), outputs)
     model.optimizer.finalize_variable_values()
     assert bits(model.get_weights()) == averages
+
+
+def test_a_model_saved_with_averaged_weights_has_these_and_nothing_of_the_training(tmp_path):
+    x, y = draw(20)
+    model = make_model(Adam(0.1, use_ema=True, ema_momentum=0.5))
+    model.fit(x, y, epochs=5, verbose=0)
+    with model.averaged_weights():
+        averages = bits(model.get_weights())
+        model.save(tmp_path / "averages")
+        twin = copy.deepcopy(model)
+    for saved in (fb.load(tmp_path / "averages"), twin):
+        assert bits(saved.get_weights()) == averages
+        assert (saved.progress, saved.optimizer.iterations) == (None, 0)
+        assert saved.fit(x, y, epochs=2, verbose=0, resume=True).epoch == [0, 1]
+    model.save(tmp_path / "training")
+    assert fb.load(tmp_path / "training").optimizer.iterations == 5
+
+
+def test_averages_leave_alone_what_gradients_do_not_change():
+    fb.utils.set_random_seed(3)
+    layers = [fb.Dense(4, trainable=False, name="frozen"), fb.layers.BatchNormalization(name="norm"), fb.Dense(3)]
+    model = fb.Sequential([fb.Input((6,)), *layers])
+    model.compile(Adam(0.1, use_ema=True), "mse")
+    model.fit(*draw(40), epochs=3, verbose=0)
+    kept = [variable for variable in model.weights if not variable.trainable]
+    assert [v.path for v in kept] == ["frozen/kernel", "frozen/bias", "norm/moving_mean", "norm/moving_variance"]
+    before, learned = bits(v.numpy() for v in kept), bits(v.numpy() for v in model.trainable_weights)
+    with model.averaged_weights():
+        assert bits(v.numpy() for v in kept) == before
+        assert bits(v.numpy() for v in model.trainable_weights) != learned
+    model.optimizer.finalize_variable_values()
+    assert bits(v.numpy() for v in kept) == before
+
+
+def test_the_average_of_a_layer_that_is_unfrozen_starts_at_its_weights():
+    first = fb.Dense(1, use_bias=False, kernel_initializer="ones", trainable=False)
+    model = fb.Sequential([fb.Input((1,)), first, fb.Dense(1)])
+    model.compile(SGD(1e-6, use_ema=True), "mse")
+    x, y = np.ones((64, 1)), np.ones(64)
+    model.fit(x, y, verbose=0)
+    first.trainable = True
+    model.fit(x, y, verbose=0)
+    with model.averaged_weights():
+        assert model.get_weights()[0] == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize("optimizer", [SGD(), SGD(use_ema=True), None])

@@ -53,6 +53,16 @@ def test_history_takes_what_fit_returns_and_counts_epochs_from_one():
     assert axes.get_lines()[0].get_xdata().tolist() == [6, 7]
 
 
+def test_history_draws_what_validation_alone_has():
+    loss, score = plots.history({"loss": [0.3, 0.2], "val_score": [1.0, 2.0]}).axes
+    assert (list(lines(loss)), score.get_title(), list(lines(score))) == (["training"], "Score", ["validation"])
+
+
+def test_history_leaves_out_arrays_also_with_gaps():
+    (axes,) = plots.history({"loss": [0.3, 0.2], "matrix": [np.nan, np.eye(2)]}).axes
+    assert axes.get_title() == "Loss"
+
+
 @pytest.mark.parametrize("empty", [{}, {"loss": []}])
 def test_history_without_epochs_is_refused(empty):
     with pytest.raises(ValueError, match="at least one epoch, got none"):

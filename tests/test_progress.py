@@ -34,6 +34,41 @@ def test_without_a_terminal_an_epoch_is_one_plain_line(verbose, capsys):
         assert re.fullmatch(f"Epoch {number}/2 - " + LINE.format(5, 5), line)
 
 
+def stop_after(steps):
+    class Stop(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs):
+            self.model.stop_training = batch + 1 == steps
+
+    return Stop()
+
+
+def test_an_epoch_that_was_stopped_shows_the_steps_done(capsys):
+    model = make()
+    model.fit(X, Y, batch_size=20, verbose=2, callbacks=stop_after(3))
+    assert re.fullmatch(LINE.format(3, 5) + "\n", capsys.readouterr().out)
+    model.fit(X, Y, batch_size=20, verbose=2, callbacks=stop_after(5), resume=True)
+    assert re.fullmatch(LINE.format(5, 5) + "\n", capsys.readouterr().out)
+
+
+def test_a_stream_that_was_stopped_before_its_steps_were_counted_has_a_line_too(capsys):
+    data = fb.streams.Stream(lambda: iter([(X, Y)]))
+    make().fit(data, batch_size=20, verbose=2, callbacks=stop_after(2))
+    assert re.fullmatch(LINE.format(2, r"\?") + "\n", capsys.readouterr().out)
+
+
+def test_an_epoch_of_which_nothing_is_left_has_a_line_too(capsys):
+    class Interrupt(callbacks.Callback):
+        def on_chunk(self, steps, logs):
+            if steps == 5:
+                raise KeyboardInterrupt
+
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, batch_size=20, verbose=0, callbacks=Interrupt())
+    model.fit(X, Y, batch_size=20, verbose=2, resume=True)
+    assert re.fullmatch(LINE.format(5, 5) + "\n", capsys.readouterr().out)
+
+
 def test_silence_is_silent_and_evaluate_prints_when_asked(capsys):
     model = make()
     model.fit(X, Y, verbose=0)

@@ -130,6 +130,30 @@ def test_batches_are_not_resumed_with_fewer_steps_an_epoch_than_were_done():
     assert model.progress.step == 5
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_larger_model_that_shares_the_layers_does_not_disturb_a_training(saved, tmp_path):
+    whole = everything()
+    whole.fit(X, Y, **OPTIONS)
+    model = everything()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=StopAt(1, 3))
+    averaged = averages(model)
+    larger = fb.Model(model.inputs, [fb.Dense(3)(model.layers[0].output), *model.outputs])
+    larger.predict(X)
+    assert all(map(np.array_equal, averages(model), averaged))
+    if saved:
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    model.fit(X, Y, **OPTIONS, resume=True)
+    assert same_bits(model, whole)
+    assert model.optimizer.iterations == whole.optimizer.iterations
+
+
+def averages(model):
+    with model.averaged_weights():
+        return model.get_weights()
+
+
 def test_a_training_can_be_stopped_many_times(tmp_path):
     whole = make()
     whole.fit(X, Y, **OPTIONS)
@@ -180,6 +204,37 @@ def test_a_training_that_a_callback_stopped_within_an_epoch_goes_on():
     model.fit(X, Y, **options, callbacks=fb.callbacks.LambdaCallback(on_train_batch_end=stop))
     assert (model.progress.epoch, model.progress.step) == (0, 4)
     assert model.fit(X, Y, **options, resume=True).epoch == [0, 1]
+    assert same_bits(model, whole)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("place", [(0, 1), (1, 3), (2, STEPS), (1, 0)])
+def test_a_rate_that_changes_with_each_epoch_changes_once(place, saved, tmp_path):
+    def halved():
+        return fb.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+
+    whole = make("sgd")
+    rates = whole.fit(X, Y, **OPTIONS, callbacks=halved()).history["learning_rate"]
+    model = make("sgd")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=[halved(), StopAt(*place)])
+    if saved:
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    rest = model.fit(X, Y, **OPTIONS, resume=True, callbacks=halved())
+    assert rest.history["learning_rate"] == rates[rest.epoch[0] :]
+    assert same_bits(model, whole)
+
+
+def test_a_training_goes_on_from_the_weights_it_came_to_also_where_the_best_are_kept():
+    whole = make()
+    whole.fit(X, Y, **OPTIONS)
+    model = make()
+    stop = fb.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=[stop, StopAt(2, 3)])
+    assert stop.best_epoch is not None
+    model.fit(X, Y, **OPTIONS, resume=True)
     assert same_bits(model, whole)
 
 
@@ -273,6 +328,43 @@ def test_an_epoch_under_way_cannot_go_on_with_something_else(change, words):
         model.fit(X, Y, **{**OPTIONS, "resume": True, **change})
     assert all(map(np.array_equal, before, model.get_weights()))
     assert (model.progress.epoch, model.progress.step) == place
+
+
+class StopBefore(fb.callbacks.Callback):
+    """Raises KeyboardInterrupt before this step of the first epoch it hears of."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_begin(self, batch, logs):
+        if batch == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 16}, {"shuffle": False}, {"validation_split": 0.5}])
+def test_an_epoch_interrupted_before_its_first_step_may_go_on_with_something_else(change, tmp_path):
+    model, changed = make(), {**OPTIONS, **change}
+    for step, options in enumerate((OPTIONS, changed)):
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, Y, **options, resume=True, callbacks=StopBefore(step))
+    model.save(tmp_path / "m")
+    assert fb.load(tmp_path / "m").fit(X, Y, **changed, resume=True).epoch == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="as in the epoch to be resumed"):
+        model.fit(X, Y, **OPTIONS, resume=True)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_epoch_interrupted_before_its_first_step_keeps_its_order_of_rows(saved, tmp_path):
+    whole = make()
+    whole.fit(X, Y, **OPTIONS)
+    model = make()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, **OPTIONS, callbacks=StopBefore(0))
+    if saved:
+        model.save(tmp_path / "m")
+        model = fb.load(tmp_path / "m")
+    model.fit(X, Y, **OPTIONS, resume=True)
+    assert same_bits(model, whole)
 
 
 SCRIPT = """

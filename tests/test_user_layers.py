@@ -1,6 +1,9 @@
 """Layers and losses that a user writes in NumPy."""
 
+import contextlib
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -263,6 +266,20 @@ def test_exceptions_come_out_of_predict_evaluate_and_gradients_and_two_at_once_a
     for call in (model.evaluate, model.train_on_batch, model.gradients):
         with pytest.raises(KeyError, match="value"):
             call(X, Y)
+
+
+@pytest.mark.parametrize("call", ["gradients", "evaluate", "predict", "train_on_batch", "fit"])
+def test_an_exception_leaves_no_hold_on_the_rows(call):
+    x = X.astype("float32")
+    ghost = weakref.ref(x)
+    failing = Failing("forward", 1)
+    model = make(failing)
+    with contextlib.suppress(ZeroDivisionError):
+        getattr(model, call)(x, *[Y] * (call != "predict"))
+    failing.error = None  # its traceback has them
+    del x
+    gc.collect()
+    assert ghost() is None
 
 
 def test_an_interrupt_inside_a_layer_ends_the_training():

@@ -25,7 +25,7 @@ from fastbp.compiled import Compiled
 from fastbp.layers.variable import assign, taken_from
 from fastbp.registry import decode, encode, known, used
 from fastbp.trainer import Progress
-from fastbp.utils import check_count, check_flag
+from fastbp.utils import check_count, check_flag, check_number, check_suffix
 
 Path = str | os.PathLike[str]
 
@@ -100,14 +100,14 @@ def load_weights(model: Any, path: Path) -> None:
 
 def gather(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and plain data from which `restore` makes the model again; the arrays are views."""
-    state, progress = model.optimizer_state(), model.progress
+    # averages in the place of weights are nothing to go on training from
+    averaged = model.optimizer is not None and model.optimizer.swapped
+    state, progress = (None, None) if averaged else (model.optimizer_state(), model.progress)
     tensors, place = {**weights_of(model), **(state or {})}, None
     if progress is not None:
         place = {key: value for key, value in asdict(progress).items() if key != "totals"}
         if progress.step:
             tensors[TOTALS] = progress.totals
-        else:
-            place["random"] = None
     description = {
         "version": VERSION,
         "package": __version__,
@@ -181,13 +181,15 @@ def make_progress(data: Any, tensors: Mapping[str, np.ndarray]) -> Progress:
         raise ValueError(f"expected the progress of a training, got {data!r}")
     epoch, step = (check_steps(key, data[key]) for key in ("epoch", "step"))
     rows, batch = (None if data[key] is None else check_steps(key, data[key]) for key in ("rows", "batch"))
-    progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]))
-    if step:
-        if batch == 0 or (rows is not None and batch is not None and step > -(-rows // batch)):
-            raise ValueError(f"expected a step of the epoch, got {data!r}")
+    rate = None if data["rate"] is None else check_number("rate", data["rate"], 0)
+    progress = Progress(epoch, step, rows, batch, check_flag("shuffle", data["shuffle"]), rate=rate)
+    if step or data["random"] is not None:
         stream = fastbp_random.Stream()
         stream.state = data["random"]  # checked here
         progress.random = stream.state
+    if step:
+        if batch == 0 or (rows is not None and batch is not None and step > -(-rows // batch)):
+            raise ValueError(f"expected a step of the epoch, got {data!r}")
         progress.totals = take(tensors, TOTALS, None, np.dtype(np.float64)).copy()
     return progress
 
@@ -233,9 +235,12 @@ def write(path: Path, tensors: dict[str, np.ndarray], description: dict[str, Any
     ------
     OSError
         If that fails; a file that was there is as it was.
+    ValueError
+        If the name is that of another kind of file.
     """
     from safetensors.numpy import save as serialize
 
+    check_suffix(path)
     target = os.path.realpath(os.fspath(path))
     if os.path.exists(target) and not os.path.isfile(target):
         raise ValueError(f"expected the path of a file to save to, got {path}")
@@ -256,7 +261,8 @@ def write(path: Path, tensors: dict[str, np.ndarray], description: dict[str, Any
             with suppress(OSError):
                 os.unlink(temporary)
             raise
-        sync(folder)
+        with suppress(OSError):  # the file is in place; some folders cannot be opened, or not be synced
+            sync(folder)
     except OSError as error:
         raise OSError(error.errno, f"cannot save to {path}: {error.strerror}") from error
 

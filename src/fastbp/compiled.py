@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -165,11 +166,11 @@ class Compiled(Network):
 
     def optimizer_state(self) -> dict[str, np.ndarray] | None:
         """Views of the optimizer's state by slot and path, "optimizer/0/dense/kernel"; None before there is any."""
-        optimizer, storage = self.optimizer, self._storage
-        if optimizer is None or storage is None or storage.stale or optimizer._parameters is not storage.array:
+        optimizer = self.optimizer
+        if optimizer is None or not optimizer.holds(self.weights):
             return None
         return {
-            f"optimizer/{slot}/{variable.path}": flat[variable.offset :][: variable.size].reshape(variable.shape)
+            f"optimizer/{slot}/{variable.path}": optimizer.part(flat, variable)
             for slot, flat in enumerate(optimizer.state)
             for variable in self.weights
         }
@@ -184,7 +185,8 @@ class Compiled(Network):
         """Have the moving averages of the weights in their place for a while, to evaluate and predict with them.
 
         The optimizer has to keep them (`use_ema=True`). Meanwhile the model cannot train; afterwards the weights are as
-        before, and training goes on as if nothing had been.
+        before, and training goes on as if nothing had been. What is saved or copied meanwhile has the averages for its
+        weights and nothing of the training: `fit` starts it anew.
 
         Raises
         ------
@@ -243,7 +245,7 @@ class Compiled(Network):
         return self.executable(kind, batch, tuple(Kind(p.loss.labels, p.weighted) for p in parts))
 
     @property
-    def metric_names(self) -> list[str]:
+    def metrics_names(self) -> list[str]:
         """Names of the numbers that training and evaluation report: loss, those of several outputs, the metrics."""
         names, several = self.output_names, len(self._losses) > 1
         losses = [f"{name}_loss" for name in names] if several else []
@@ -334,14 +336,23 @@ class Compiled(Network):
             data.named("output", name, names, partial(data.check_y, each, count, size, part.loss, self.dtype))
             for name, each, size, part in zip(names, given, sizes, parts, strict=True)
         )
-        self._check_class_weight(class_weight)
         several = sample_weight is not None and len(names) > 1
         weights = data.check_several("sample_weight", sample_weight, names) if several else [sample_weight] * len(names)
         checked = tuple(
-            data.check_weights(weight, class_weight, target, size, part.loss, self.dtype)
+            data.check_weights(weight, None, target, size, part.loss, self.dtype)
             for weight, target, size, part in zip(weights, targets, sizes, parts, strict=True)
         )
-        return Rows(inputs, targets, checked)
+        return self._weigh_classes(Rows(inputs, targets, checked), class_weight)
+
+    def _weigh_classes(self, rows: Rows, class_weight: Any) -> Rows:
+        """Checked rows, each with the weight of its class as a factor of its own."""
+        if class_weight is None:
+            return rows
+        self._check_class_weight(class_weight)
+        (shape,) = self.output_shapes([self.input_shape or (rows.x[0].shape[1],)])
+        ((y,), (weights,), (part,)) = rows.y, rows.weights, self._parts([shape], rows.kinds)
+        weighed = data.check_weights(weights, class_weight, y, prod(shape), part.loss, self.dtype)
+        return rows._replace(weights=(weighed,))
 
     def _check_class_weight(self, given: Any) -> None:
         """Weights of classes, as far as they can be checked without rows."""
@@ -388,9 +399,12 @@ def get_measures(given: Any, weighted: Any, names: Sequence[str]) -> list[list[c
                 raise ValueError(f"expected {metric.name!r} among metrics: a function is not told of weights")
             name = f"weighted_{metric.name}" if metric.name in taken else metric.name
             measures.append(compiler.Measure(name, metric, True))
-        labels = [measure.name for measure in measures]
-        if len({"loss", *labels}) <= len(labels):
-            raise ValueError(f"expected metrics of different names, not 'loss', got {', '.join(labels)}")
+        labels = ["loss", *(measure.name for measure in measures)]
+        if twice := [label for label, count in Counter(labels).items() if count > 1]:
+            raise ValueError(
+                f"expected metrics of different names, not 'loss', got {twice[0]!r} twice: "
+                "metrics take name=..., and so does metrics.Function(f, name=...)"
+            )
         found.append(measures)
     return found
 

@@ -348,8 +348,8 @@ def get(given: str | Loss | dict[str, Any]) -> Loss:
     """
     if callable(given) and not isinstance(given, (Loss, type)):
         raise TypeError(
-            f"expected loss as a name or a Loss, got {given!r}, of which nobody knows the derivative: write a class of "
-            "losses.Loss with value(prediction, target) and gradient(prediction, target)"
+            f"expected loss as a name or of type Loss, got {given!r}, of which nobody knows the derivative: write a "
+            "class of losses.Loss with value(prediction, target) and gradient(prediction, target)"
         )
     found: Loss | type[Loss] = resolve("loss", Loss, LOSSES, given)
     return found() if isinstance(found, type) else found

@@ -158,11 +158,11 @@ class Model(Compiled):
             if steps_per_epoch is not None:
                 raise ValueError(f"expected no steps_per_epoch for arrays, got {steps_per_epoch!r}")
             batch = check_count("batch_size", 32 if batch_size is None else batch_size, 1)
-            train = self._check_rows(x, y, sample_weight, class_weight)
+            train = self._check_rows(x, y, sample_weight)
             if validation_data is None and validation_split:
                 train, held_out = data.split(train, validation_split)
                 validation = trainer.in_order(held_out)
-            source = Arrays(train, batch, shuffled)
+            source = Arrays(self._weigh_classes(train, class_weight), batch, shuffled)
         if validation_data is not None:
             validation = self._validation(validation_data, source)
         with self._training():
@@ -174,10 +174,10 @@ class Model(Compiled):
             if isinstance(source, Arrays):
                 self._ready(source.rows)
             self.history, self.stop_training = History(), False
+            params = {"epochs": last, "steps": source.steps, "verbose": shown}
+            self.history.set_params(params)
             if progress.epoch < last:
                 self.progress = progress
-                params = {"epochs": last, "steps": source.steps, "verbose": shown}
-                self.history.set_params(params)
                 with CallbackList(listeners, self, params) as calls:
                     trainer.fit(self, source, validation, last=last, callbacks=calls)
             return self.history
@@ -240,7 +240,7 @@ class Model(Compiled):
             finally:
                 program.release()
             results = before | program.means(rows.size)
-            return as_results({name: results[name] for name in self.metric_names}, return_dict)
+            return as_results({name: results[name] for name in self.metrics_names}, return_dict)
 
     def evaluate(
         self,
@@ -287,6 +287,22 @@ class Model(Compiled):
         if shown:
             write_results(steps, perf_counter() - started, results)
         return as_results(results, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Loss and metrics of one batch.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`.
+        return_dict : bool
+
+        Returns
+        -------
+        float, list of float, or dict
+            As `evaluate` returns them.
+        """
+        return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
     def predict(
         self,
@@ -380,8 +396,10 @@ class Model(Compiled):
             program.bind(rows.arrays)
             program.reset()
             assert self.optimizer is not None
-            program.run(0, rows.size, step=self.optimizer.batches)
-            program.release()
+            try:
+                program.run(0, rows.size, step=self.optimizer.batches)
+            finally:
+                program.release()
             arrays = {name: program.array(name).copy() for name in program.names()}
             return {**arrays, "loss": np.float64(program.means(rows.size)["loss"])}
 
@@ -428,7 +446,8 @@ class Model(Compiled):
         OSError
             If the file cannot be written; what was there before is still there.
         TypeError, ValueError
-            If there is something in the model that cannot be saved, such as a nameless function.
+            If there is something in the model that cannot be saved, such as a nameless function, or the path ends as
+            those of Keras's files do.
 
         Examples
         --------
@@ -456,7 +475,7 @@ class Model(Compiled):
         OSError
             If the file cannot be written; what was there before is still there.
         ValueError
-            If the model has no weights yet.
+            If the model has no weights yet, or the path ends as those of Keras's files do.
         """
         checkpoint.save_weights(self, path)
 

@@ -7,7 +7,7 @@ run batch by batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -59,13 +59,16 @@ class Progress:
     epoch : int
         Epochs done.
     step : int
-        Steps done of the one after them; if there are none, what follows is not set.
+        Steps done of the one after them.
     rows, batch : int or None
-        Of that epoch: rows of the data, and of a step, where they are known beforehand.
+        Of that epoch: rows of the data, and of a step, where they are known beforehand. While it has no step, another
+        epoch may begin in its place.
     shuffle : bool
         Whether its rows come in a random order.
     random : dict or None
         State of the model's generator before that order was drawn; None between epochs.
+    rate : float or None
+        Learning rate before anybody changed it for that epoch; None between epochs.
     totals : ndarray, shape (numbers,)
         float64: sums of losses and metrics over the rows so far.
     """
@@ -76,6 +79,7 @@ class Progress:
     batch: int | None = 0
     shuffle: bool = False
     random: dict[str, Any] | None = None
+    rate: float | None = None
     totals: np.ndarray | None = None
 
     def check(self, source: Source) -> None:
@@ -94,6 +98,7 @@ class Progress:
         """Note how the next epoch begins; of one under way the random state is put back, so that it begins again."""
         if self.random is not None:
             model.random.state = self.random
+        if self.step:
             return
         self.rows, self.batch, self.shuffle = source.size, source.batch, source.shuffle
         self.random, self.totals = model.random.state, None
@@ -108,10 +113,18 @@ class Progress:
         return self.totals.reshape(1, -1).copy()
 
 
-def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace, done: int = 0) -> Iterator[int]:
-    """Call `run(first, end)` on whole steps until all rows are done; yields the rows done after each.
+def run_chunks(
+    run: Callable[[int, int], Any],
+    rows: int,
+    batch: int,
+    pace: Pace,
+    done: int = 0,
+    hear: Callable[[int], bool] = lambda done: False,
+) -> int:
+    """Call `run(first, end)` on whole steps until all rows are done; returns how many that are.
 
-    A run that was stopped returns the row it came to.
+    After each chunk `hear` is told, and ends it if it returns True. A run that was stopped returns the row it came to.
+    This is no generator: a StopIteration that a callback raises would not leave it.
     """
     while done < rows:
         end = min(rows, done + pace.steps * batch)
@@ -119,7 +132,9 @@ def run_chunks(run: Callable[[int, int], Any], rows: int, batch: int, pace: Pace
         reached = run(done, end) or end
         pace.measure(-(-(reached - done) // batch), perf_counter() - started)
         done = reached
-        yield done
+        if hear(done):
+            break
+    return done
 
 
 def each_batch(
@@ -194,6 +209,8 @@ class Training:
     def epoch(self) -> Logs:
         """One epoch, or what is left of it, and its validation; returns its logs."""
         model, callbacks, progress, epoch = self.model, self.callbacks, self.progress, self.progress.epoch
+        if progress.rate is None:  # else the epoch is resumed
+            progress.rate = model.optimizer.learning_rate
         callbacks.call("on_epoch_begin", epoch, {})
         logs = Epoch(model, self.source, self.pace, callbacks).over_blocks()
         if isinstance(self.source, Arrays):  # the rows of a stream are gone
@@ -201,7 +218,7 @@ class Training:
         if self.validation is not None:
             logs.update({f"val_{name}": value for name, value in self._validate().items()})
         if not model.stop_training or progress.step == callbacks.params["steps"]:
-            progress.epoch, progress.step, progress.random = epoch + 1, 0, None
+            progress.epoch, progress.step, progress.random, progress.rate = epoch + 1, 0, None, None
         try:
             callbacks.call("on_epoch_end", epoch, logs)
         finally:  # with what the others have added, and also if one of them fails
@@ -286,15 +303,15 @@ class Pass:
             logs: Logs = program.means(self.rows + end)
             return logs
 
+        def hear(done: int) -> bool:
+            self.heard(program, done)
+            return self.stopped
+
         batch, start = program.batch, self.start(program, block)
-        done = start
         program.bind(block.rows.arrays, block.order)
         try:
             step = each_batch(partial(self.run, program), batch, self.callbacks, self.what, report, self.steps)
-            for done in run_chunks(step, block.size, batch, self.pace, start):
-                self.heard(program, done)
-                if self.stopped:
-                    break
+            done = run_chunks(step, block.size, batch, self.pace, start, hear)
         finally:
             program.release()
         self.rows, self.steps = self.rows + done, self.steps + -(-done // batch)
@@ -406,7 +423,7 @@ def with_functions(model: Any, parts: Sequence[Judged], results: Logs) -> Logs:
         for name, k, metric in functions
     }
     results = results | found
-    return {name: results[name] for name in model.metric_names if name in results}
+    return {name: results[name] for name in model.metrics_names if name in results}
 
 
 def in_order(rows: Any, wanted: object = None) -> Arrays:
@@ -439,8 +456,7 @@ def predict(
         return {"outputs": parts if len(parts) > 1 else parts[0]}
 
     run_all = each_batch(run, batch, callbacks or CallbackList([], None, {}), "predict", report, first_batch)
-    for _ in run_chunks(run_all, rows, batch, Pace()):
-        pass
+    run_chunks(run_all, rows, batch, Pace())
     return outs
 
 

@@ -9,6 +9,7 @@ import random as python_random
 import reprlib
 import weakref
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -71,7 +72,7 @@ def resolve(kind: str, base: type, table: Mapping[str, Any], given: object, key:
     if isinstance(given, str):
         return _find(kind, base, table, given)
     hint = f"; write {given.__name__}()" if isinstance(given, type) else ""
-    raise TypeError(f"expected {kind} as a name or a {base.__name__}, got {given!r}{hint}")
+    raise TypeError(f"expected {kind} as a name or of type {base.__name__}, got {given!r}{hint}")
 
 
 def _find(kind: str, base: type, table: Mapping[str, Any], name: object) -> Any:
@@ -156,6 +157,24 @@ def check_flag(name: str, value: object) -> bool:
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise TypeError(f"expected {name} as True or False, got {described(value)}")
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """An OSError now where writing a file would raise one later: for what computes for long before it writes."""
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file}: expected a file to write, got a folder")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"{file}: expected an existing folder, but {file.parent} is none")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise PermissionError(f"{file}: expected a place to write to, permission denied")
+
+
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """ValueError if a file of weights would have the name of what it is not."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (".h5", ".hdf5", ".keras"):
+        raise ValueError(f"expected a path such as 'model.safetensors', as the file is one of these, got {path}")
 
 
 def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:

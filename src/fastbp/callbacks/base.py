@@ -6,8 +6,8 @@ prediction do as well. Some 30 times a second training is back in Python anyway:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Self
 
 from fastbp.utils import lookup
@@ -33,6 +33,8 @@ class Callback:
         The model, while it works; setting its `stop_training` ends the training after the batch, chunk or epoch.
     params : dict
         epochs, steps (of an epoch) and verbose.
+    interrupted : bool
+        In `on_train_end`, `on_test_end` and `on_predict_end`: whether an exception, such as that of Ctrl-C, is why.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Callback:
 
     model: Any = None
     params: dict[str, Any] = {}  # noqa: RUF012 - replaced whole, never changed
+    interrupted = False
 
     def set_model(self, model: Any) -> None:
         """Learn whose callback this is now."""
@@ -159,20 +162,24 @@ class CallbackList:
 
     def __init__(self, callbacks: Sequence[Callback], model: Any, params: dict[str, Any]) -> None:
         self.callbacks, self.model, self.params = callbacks, model, params
+        self._before: list[tuple[Any, dict[str, Any]]] = []  # what each one had
         self._listeners = {event: [getattr(each, event) for each in callbacks if each.hears(event)] for event in EVENTS}
         # several epochs are run in one go if nobody has to hear of each before the next
         self.wants_epochs = any(map(self.listeners, EVENTS.keys() - {"on_train_begin", "on_train_end"}))
 
     def __enter__(self) -> Self:
+        self._before = [(each.model, each.params) for each in self.callbacks]
         for each in self.callbacks:
             each.set_params(self.params)
             each.set_model(self.model)
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let go of the model, so that nothing keeps it alive."""
-        for each in self.callbacks:
-            each.model = None
+        """Let go of the model, so that nothing keeps it alive; who was at work already goes on with what it had."""
+        for each, (model, params) in zip(self.callbacks, self._before, strict=True):
+            each.model = model
+            if model is not None:
+                each.params = params
 
     def listeners(self, event: str) -> list[Callable[..., object]]:
         """The methods that hear of an event."""
@@ -183,23 +190,41 @@ class CallbackList:
         for hear in self._listeners[event]:
             hear(*arguments)
 
-    @contextmanager
-    def running(self, what: str) -> Iterator[Logs]:
-        """Tell of the beginning and, whatever happens, of the end of "train", "test" or "predict".
+    def running(self, what: str) -> Running:
+        """A context at whose beginning and end all are told of that of "train", "test" or "predict"."""
+        return Running(self.callbacks, what)
 
-        The end is told to those who have heard the beginning, with the logs that the caller put into what is yielded.
-        """
-        logs: Logs = {}
-        begun: list[Callback] = []
+
+class Running(AbstractContextManager[Logs]):
+    """Tells of a beginning and, whatever happens, of the end.
+
+    The end is told to those who have heard the beginning, with the logs that the caller put into what the context
+    returns. It is no generator: a StopIteration that a callback raises would not leave it.
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], what: str) -> None:
+        self.callbacks, self.what = callbacks, what
+        self.logs: Logs = {}
+        self.begun: list[Callback] = []
+
+    def __enter__(self) -> Logs:
         try:
             for each in self.callbacks:
-                getattr(each, f"on_{what}_begin")({})
-                begun.append(each)
-            yield logs
-        finally:
-            with ExitStack() as stack:  # one that fails does not keep the end from the others
-                for each in reversed(begun):
-                    stack.callback(getattr(each, f"on_{what}_end"), logs)
+                getattr(each, f"on_{self.what}_begin")({})
+                self.begun.append(each)
+        except BaseException:
+            self._end(interrupted=True)
+            raise
+        return self.logs
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._end(interrupted=kind is not None)
+
+    def _end(self, interrupted: bool) -> None:
+        with ExitStack() as stack:  # one that fails does not keep the end from the others
+            for each in reversed(self.begun):
+                each.interrupted = interrupted
+                stack.callback(getattr(each, f"on_{self.what}_end"), self.logs)
 
 
 def check_callbacks(given: object) -> list[Callback]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import string
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fastbp.callbacks.base import Logs
 from fastbp.callbacks.monitor import Monitor
-from fastbp.utils import check_count, check_flag, check_number
+from fastbp.utils import check_count, check_flag, check_number, check_suffix, check_writable
 
 
 class ModelCheckpoint(Monitor):
@@ -42,7 +43,7 @@ class ModelCheckpoint(Monitor):
     ValueError
         If an option is out of its range; when saving, if the logs lack `monitor` or a name of `filepath`.
     OSError
-        When saving, if the file cannot be written.
+        When training begins or when saving, if the file cannot be written.
 
     Examples
     --------
@@ -87,8 +88,12 @@ class ModelCheckpoint(Monitor):
         return event != other and super().hears(event)
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Count batches from here."""
+        """Count batches from here; make the folder, and find out now what saving would raise later."""
         self._batches = 0
+        folder = os.path.dirname(self.filepath.partition("{")[0])  # as far as numbers do not change it
+        with suppress(FileExistsError):  # it is no folder, as the check says
+            os.makedirs(folder or ".", exist_ok=True)
+        check_writable(os.path.join(folder, "any") if self.fields else self.filepath)
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Remember which one it is."""
@@ -137,6 +142,7 @@ def check_template(filepath: object) -> tuple[str, list[str]]:
         fields = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]
     except ValueError as error:
         raise ValueError(f"expected filepath with names in braces, as in '{{epoch:02d}}', got {path!r}") from error
+    check_suffix(path)
     if not all(map(str.isidentifier, fields)):
         raise ValueError(f"expected filepath with names in braces, as in '{{epoch:02d}}', got {path!r}")
     return path, fields

@@ -49,7 +49,7 @@ class GradientFlow(Callback):
         update_ratio: change of W since the column before, relative to W, in Euclidean norm; NaN in the first column.
         dead: share of units that put out 0 for every row and get no gradient.
         saturated: share of outputs of hidden layers that are not 0 but have a slope below 0.009.
-        NaN where a layer has nothing of the kind.
+        NaN where a layer has nothing of the kind: no gradient gets to a frozen layer that has none before it to learn.
     findings : list of str
         What the warning says.
 
@@ -80,6 +80,7 @@ class GradientFlow(Callback):
         self.epoch: list[int] = []
         self.findings: list[str] = []
         self._columns: list[np.ndarray] = []  # (measures, layers) of each epoch
+        self._computed: list[list[bool]] = []  # (layers,) of each epoch: whether there was a gradient
         self._weights: dict[str, np.ndarray] = {}
 
     @property
@@ -104,6 +105,7 @@ class GradientFlow(Callback):
         last = numbers[-1]
         rows = [measure_layer(trace, self._weights, number, number == last) for number in numbers]
         self._columns.append(np.array(rows).T)
+        self._computed.append([f"dZ{number}" in trace or f"dA{number}" in trace for number in numbers])
         self._weights = {name: array for name, array in trace.items() if name.startswith("W")}
         self.epoch.append(epoch)
 
@@ -160,34 +162,44 @@ def change(before: np.ndarray | None, now: np.ndarray | None) -> float:
     return float(np.linalg.norm(now - before) / np.linalg.norm(before))
 
 
+def reached(flow: GradientFlow) -> tuple[list[str], np.ndarray]:
+    """Names of the layers that a gradient gets to, and the record of these, shape (layers, epochs)."""
+    rows = np.flatnonzero(np.all(flow._computed, axis=0))
+    return [flow.layers[row] for row in rows], flow.records["gradient"][rows]
+
+
 def find_vanishing(flow: GradientFlow) -> list[str]:
     """The first layer gets far less than another, in most epochs."""
-    gradients = flow.records["gradient"]
+    layers, gradients = reached(flow)
+    if not layers:
+        return []
     largest = int(np.argmax(np.nan_to_num(np.median(gradients, axis=1))))
     part = np.median(gradients[0] / np.maximum(gradients[largest], np.finfo(float).tiny))
     if not part * flow.ratio < 1:
         return []
     return [
-        f"gradients vanish: {flow.layers[0]} gets {part:.0e} of what {flow.layers[largest]} gets "
+        f"gradients vanish: {layers[0]} gets {part:.0e} of what {layers[largest]} gets "
         "(relu or its kin, normalization, or residual connections cure that)"
     ]
 
 
 def find_exploding(flow: GradientFlow) -> list[str]:
     """No numbers any more, or far larger ones than at the outputs, or than before training."""
-    gradients, cure = flow.records["gradient"], "(clip them, or take a smaller learning rate)"
+    (layers, gradients), cure = reached(flow), "(clip them, or take a smaller learning rate)"
+    if not layers:
+        return []
     if not np.isfinite(gradients).all():
         row, column = np.argwhere(~np.isfinite(gradients))[0]
         epoch = flow.epoch[column] + 1
-        return [f"gradients explode: those of {flow.layers[row]} are no finite numbers after epoch {epoch} {cure}"]
+        return [f"gradients explode: those of {layers[row]} are no finite numbers after epoch {epoch} {cure}"]
     tiny = np.finfo(float).tiny
     depth = float(np.median(gradients[0] / np.maximum(gradients[-1], tiny)))
     if depth > flow.ratio:
-        return [f"gradients explode: {flow.layers[0]} gets {depth:.0e} times what {flow.layers[-1]} gets {cure}"]
+        return [f"gradients explode: {layers[0]} gets {depth:.0e} times what {layers[-1]} gets {cure}"]
     growth = gradients[:, -1] / np.maximum(gradients[:, 0], tiny)
     row = int(np.argmax(growth))
     if len(flow.epoch) > 1 and growth[row] > flow.ratio:
-        return [f"gradients explode: those of {flow.layers[row]} grew by {growth[row]:.0e} in training {cure}"]
+        return [f"gradients explode: those of {layers[row]} grew by {growth[row]:.0e} in training {cure}"]
     return []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from fastbp.callbacks.base import Callback, Logs
@@ -20,7 +21,8 @@ class History(Callback):
     Attributes
     ----------
     history : dict of str to list of float
-        loss, each metric, and the same with val_ in front; one number an epoch. Then what callbacks added.
+        loss, each metric, and the same with val_ in front; one number an epoch. Then what callbacks added, NaN
+        in the epochs where they did not.
     epoch : list of int
         Numbers of the epochs done, from 0.
     params : dict
@@ -37,9 +39,10 @@ class History(Callback):
 
     def extend(self, epochs: Sequence[int], logs: Mapping[str, Sequence[Any]]) -> None:
         """Append the numbers of several epochs."""
+        before, gap = len(self.epoch), [nan] * len(epochs)
         self.epoch.extend(epochs)
-        for name, values in logs.items():
-            self.history.setdefault(name, []).extend(values)
+        for name in [*self.history, *(name for name in logs if name not in self.history)]:
+            self.history.setdefault(name, [nan] * before).extend(logs.get(name, gap))
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw the loss and every metric over the epochs, as `plots.history` does.

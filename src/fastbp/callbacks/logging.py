@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastbp.callbacks.base import Callback, Logs, numbers
-from fastbp.utils import check_flag
+from fastbp.utils import check_flag, check_writable
 
 
 class CSVLogger(Callback):
@@ -52,6 +52,7 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs) -> None:
         """Open the file, and read which columns it has."""
+        check_writable(self.filename)
         self._columns = []
         if self.append and Path(self.filename).exists():
             with open(self.filename, newline="", encoding="utf-8") as file:

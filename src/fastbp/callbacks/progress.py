@@ -33,10 +33,12 @@ class ProgressBar(Callback):
         self.verbose = verbose
         self._bar: Any = None
         self._started = self._drawn = 0.0
+        self._before = self._steps = 0  # steps of the epoch done: when it was resumed, and now
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         """Start the clock and the bar."""
         self._started, self._drawn = perf_counter(), 0.0
+        self._before = self._steps = self.model.progress.step
         if self.verbose == 1 and can_move():
             if self.params["epochs"] > 1:
                 write_line(f"Epoch {epoch + 1}/{self.params['epochs']}")
@@ -44,28 +46,29 @@ class ProgressBar(Callback):
 
     def on_chunk(self, steps: int, logs: Logs) -> None:
         """Move the bar, if it is some time since the last move."""
-        now = perf_counter()
+        self._steps, now = steps, perf_counter()
         if self._bar is None or now - self._drawn < REDRAW_SECONDS:
             return
         self._drawn = now
-        elapsed = now - self._started
+        elapsed, done = now - self._started, steps - self._before
         known = self.params["steps"] is not None
-        left = elapsed / steps * (self.params["steps"] - steps) if known else elapsed
-        status = "ETA " * known + describe(left, elapsed, steps, logs, " ")
+        left = elapsed / done * (self.params["steps"] - steps) if known else elapsed
+        status = "ETA " * known + describe(left, elapsed, done, logs, " ")
         self._bar.update(0, completed=steps, status=status, refresh=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Replace the bar, or print the line."""
-        elapsed, steps, epochs = perf_counter() - self._started, self.params["steps"], self.params["epochs"]
+        elapsed, done = perf_counter() - self._started, self._steps - self._before
+        count, epochs = f"{self._steps}/{whole(self.params['steps'])}", self.params["epochs"]
         if self._bar is not None:
             self._bar.live.transient = True
             self._bar.stop()
-            line = f"{steps}/{steps} {'━' * BAR_WIDTH} {describe(elapsed, elapsed, steps, logs, ' ')}"
+            line = f"{count} {'━' * BAR_WIDTH} {describe(elapsed, elapsed, done, logs, ' ')}"
             self._bar.console.print(line, soft_wrap=True, highlight=False, markup=False)
             self._bar = None
             return
         number = f"Epoch {epoch + 1}/{epochs} - " if epochs > 1 else ""
-        write_line(f"{number}{steps}/{steps} - {describe(elapsed, elapsed, steps, logs, ' - ')}")
+        write_line(f"{number}{count} - {describe(elapsed, elapsed, done, logs, ' - ')}")
 
     def on_train_end(self, logs: Logs) -> None:
         """Leave the bar as it is and give the cursor back."""
@@ -94,15 +97,20 @@ def can_move() -> bool:
     return Console().is_jupyter
 
 
+def whole(steps: int | None) -> str:
+    """How many steps an epoch has, as it is shown."""
+    return "?" if steps is None else str(steps)
+
+
 def make_bar(steps: int | None) -> Any:
     """A bar that is redrawn only when told; of a stream's first epoch, whose steps nobody knows, one without an end."""
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.table import Column
 
-    counts = Column(no_wrap=True, min_width=2 * len(str(steps or "")) + 1)
+    counts = Column(no_wrap=True, min_width=2 * len(whole(steps)) + 1)
     status = Column(no_wrap=True, overflow="ellipsis")
     bar = Progress(
-        TextColumn("{task.completed}/{task.total}", table_column=counts),
+        TextColumn(f"{{task.completed}}/{whole(steps)}", table_column=counts),
         BarColumn(BAR_WIDTH),
         TextColumn("{task.fields[status]}", markup=False, table_column=status),
         auto_refresh=False,
@@ -116,7 +124,7 @@ def describe(shown: float, elapsed: float, steps: int, logs: Logs, separator: st
     """A time in seconds, the time of a step and the numbers: `2s 170µs/step - loss: 0.1234`."""
     found = numbers(logs).items()
     values = [f"{name}: {value:.4f}" if abs(value) > 1e-3 else f"{name}: {value:.4e}" for name, value in found]
-    times = separator.join([clock(shown), f"{step_time(elapsed / steps)}/step"])
+    times = separator.join([clock(shown), f"{step_time(elapsed / max(steps, 1))}/step"])
     return " - ".join([times, *values])
 
 

@@ -17,7 +17,7 @@ class LearningRateScheduler(Callback):
     Parameters
     ----------
     schedule : callable
-        From the epoch, counted from 0, and the learning rate so far to the new one. One of the epoch alone will do.
+        From the epoch, counted from 0, and the learning rate before it to the new one. One of the epoch alone will do.
     verbose : {0, 1}
         1: print each new rate.
 
@@ -45,9 +45,9 @@ class LearningRateScheduler(Callback):
             raise TypeError(f"expected schedule as a function of (epoch, learning_rate), got {schedule!r}")
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
-        """Set the rate."""
+        """Set the rate; that of an epoch that is resumed is worked out again."""
         optimizer = self.model.optimizer
-        known = (optimizer.learning_rate,) if self._takes_rate else ()
+        known = (self.model.progress.rate,) if self._takes_rate else ()
         optimizer.learning_rate = self.schedule(epoch, *known)
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {optimizer.learning_rate:g}", flush=True)

@@ -29,7 +29,8 @@ class EarlyStopping(Monitor):
     baseline : float, optional
         Epochs that do not beat it count as not better.
     restore_best_weights : bool
-        Give the model the weights of its best epoch, however the training ends.
+        Give the model the weights of its best epoch when training ends. After an exception, such as that of Ctrl-C, it
+        keeps those it came to: training can go on from there, see `fit`. The others are in `best_weights`.
     start_from_epoch : int
         Look at no epoch before this one.
 
@@ -39,6 +40,8 @@ class EarlyStopping(Monitor):
         The epoch after which this callback ended the training.
     best, best_epoch
         The best value and its epoch, which is None if there was none.
+    best_weights : list of ndarray or None
+        With `restore_best_weights`, those of that epoch.
 
     Raises
     ------
@@ -104,7 +107,7 @@ class EarlyStopping(Monitor):
 
     def on_train_end(self, logs: Logs) -> None:
         """Restore the best weights, if that is wanted and there are any."""
-        if self.best_epoch is not None and self.restore_best_weights:
+        if self.best_epoch is not None and self.restore_best_weights and not self.interrupted:
             self.model.set_weights(self.best_weights)
             if self.verbose:
                 self.say(self.best_epoch, "weights restored, it was the best")

@@ -14,7 +14,6 @@ import numpy as np
 
 from .._core import _penalty, _vectors
 from ..metrics.base import Metric
-from ..optimizers.base import slice_of
 from . import schedule
 from .adjoints import record_adjoints
 from .executable import Executable, Plan, Result, mean, weighted_mean
@@ -210,7 +209,7 @@ def _record_updates(tape: Tape, gradients: dict[Tensor, Tensor], optimizer: Any)
 
 def _record_mean(tape: Tape, gradient: Tensor, variable: Any, optimizer: Any) -> Tensor:
     """The mean of a gradient over the steps that make an update; it lasts from step to step."""
-    memory = slice_of(optimizer.mean_gradient, variable)
+    memory = optimizer.part(optimizer.mean_gradient, variable)
     mean = Tensor(f"mean {gradient.name}", gradient.shape, "gradient")
     return tape.emit("mean_gradient", (gradient,), mean, memory=memory, count=optimizer.gradient_accumulation_steps)
 

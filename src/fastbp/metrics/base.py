@@ -14,6 +14,7 @@ import numpy as np
 from fastbp import losses
 from fastbp.losses import Loss
 from fastbp.registry import Configured
+from fastbp.utils import described
 
 Sums = Sequence[np.ndarray]  # each (laps, ...)
 
@@ -152,8 +153,10 @@ class Function(Metric):
         value = self.function(y, prediction)
         try:
             found = np.asarray(value, np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"expected metric {self.name!r} to return a number, got {value!r}") from error
+        except (TypeError, ValueError):
+            found = None
+        if found is None or value is None:  # which NumPy takes for NaN
+            raise TypeError(f"expected metric {self.name!r} to return a number, got {described(value)}")
         return found if found.ndim else float(found)
 
     def get_config(self) -> dict[str, Any]:

@@ -56,8 +56,9 @@ class Optimizer:
     global_clipnorm : float, optional
         All gradients together are scaled down to this norm. At most one of the three may be given.
     use_ema : bool
-        Keep an exponential moving average of the weights (Polyak & Juditsky 1992): after the first update the weights
-        themselves, then ema_momentum * average + (1 - ema_momentum) * weights. See `Sequential.averaged_weights`.
+        Keep an exponential moving average of the weights that learn (Polyak & Juditsky 1992): after the first update
+        the weights themselves, then ema_momentum * average + (1 - ema_momentum) * weights. See
+        `Sequential.averaged_weights`.
     ema_momentum : float
         From 0 to 1.
     ema_overwrite_frequency : int, optional
@@ -99,11 +100,12 @@ class Optimizer:
     batches: int
     state: list[np.ndarray]
     average: np.ndarray | None
+    swapped = False  # whether weights and averages are in each other's place
     mean_gradient: np.ndarray | None
     _ahead: tuple[int, np.ndarray]  # the steps asked for last: number of batches before, and their numbers
     _owner: weakref.ref[object] | None
     _parameters: np.ndarray | None
-    _variables: list[Any]
+    _offsets: dict[Any, int]  # of the variables in the state; their own change when they move to another buffer
 
     def __init__(
         self,
@@ -233,11 +235,14 @@ class Optimizer:
     def release(self) -> None:
         """Belong to no model; forget state and steps."""
         self._owner = self._parameters = self.average = self.mean_gradient = None
-        self.state, self._variables = [], []
+        self.state, self._offsets = [], {}
         self.batches = 0
 
     def attach(self, parameters: np.ndarray, variables: Sequence[Any]) -> None:
-        """Have state for these flat parameters, which hold these variables: a new one, unless it is theirs already."""
+        """Have state for these flat parameters, which hold these variables.
+
+        That of the same variables goes over if they have moved here; of others it starts anew.
+        """
         if self._epsilon is not None:
             check_number("epsilon", self.epsilon, 0, ends="(]", dtype=parameters.dtype)
         for key in self.learning_rate_multipliers or {}:
@@ -246,15 +251,41 @@ class Optimizer:
                 raise ValueError(f"expected learning_rate_multipliers of layers {', '.join(names)}, got {key!r}")
         if self._parameters is parameters:
             return
+        kept = self.holds(variables)
+        before = [self.parts(variable) for variable in variables] if kept else []
+        self._parameters, self._offsets = parameters, {variable: variable.offset for variable in variables}
+        self._make_state(parameters)
+        if not kept:
+            self.batches = 0
+            return
+        for variable, arrays in zip(variables, before, strict=True):
+            for part, values in zip(self.parts(variable), arrays, strict=True):
+                part[...] = values
+
+    def _make_state(self, parameters: np.ndarray) -> None:
         self.state = [_memory.zeros(parameters.shape, parameters.dtype) for _ in range(self.slots)]
         for array in self.state if self.start else ():
             array.fill(self.start)
-        self._parameters, self._variables, self.batches = parameters, list(variables), 0
         self.average, self.mean_gradient = (
             _memory.zeros(parameters.shape, parameters.dtype) if wanted else None
             for wanted in (self.use_ema, self.gradient_accumulation_steps)
         )
+        if self.average is not None:  # of what is frozen now and may learn later, too
+            self.average[...] = parameters
         self.state += [array for array in (self.average, self.mean_gradient) if array is not None]
+
+    def holds(self, variables: Sequence[Any]) -> bool:
+        """Whether there is state, and for these variables."""
+        return self._parameters is not None and self._offsets.keys() == set(variables)
+
+    def parts(self, variable: Any) -> list[np.ndarray]:
+        """A variable's part of each array of the state, in the variable's shape."""
+        return [self.part(flat, variable) for flat in self.state]
+
+    def part(self, flat: np.ndarray, variable: Any) -> np.ndarray:
+        """A variable's part of an array of the state, in the variable's shape."""
+        view: np.ndarray = flat[self._offsets[variable] :][: variable.size].reshape(variable.shape)
+        return view
 
     def multiplier(self, variable: Any) -> float:
         """Factor of the learning rate for a variable; 0 if it does not change."""
@@ -266,14 +297,14 @@ class Optimizer:
         return _dense.Rule(
             self.kernel,
             variable.value,
-            [slice_of(state, variable) for state in self.state[: self.slots]],
+            self.parts(variable)[: self.slots],
             momentum=self.momentum,
             decay=self.decay,
             epsilon=self.epsilon,
             shrink=self.weight_decay,
             clip=inf if self.clipvalue is None else self.clipvalue,
             multiplier=self.multiplier(variable),
-            average=None if self.average is None else slice_of(self.average, variable),
+            average=None if self.average is None else self.part(self.average, variable),
         )
 
     # -- averages of the weights
@@ -282,6 +313,7 @@ class Optimizer:
         """Exchange weights and their averages; ValueError if there are none."""
         for weight, average in self._averaged():
             weight[...], average[...] = average.copy(), weight.copy()
+        self.swapped = not self.swapped
 
     def finalize_variable_values(self) -> None:
         """Replace the weights by their averages, for good; ValueError if there are none.
@@ -303,12 +335,12 @@ class Optimizer:
             weight[...] = average
 
     def _averaged(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The weights that change, and their averages."""
+        """The weights that training changes by their gradients, and their averages: no others have any."""
         if self.average is None or not self.iterations:
             raise ValueError(f"expected weights trained with use_ema=True, got {self.iterations} updates of {self}")
-        for variable in self._variables:
-            if self.multiplier(variable):
-                yield variable.value, slice_of(self.average, variable)
+        for variable in self._offsets:
+            if variable.trainable and self.multiplier(variable):
+                yield variable.value, self.part(self.average, variable)
 
     # -- configuration
 
@@ -354,12 +386,6 @@ SHARED: dict[str, Any] = {  # the options of all optimizers, with their defaults
     for each in inspect.signature(Optimizer).parameters.values()
     if each.kind is each.KEYWORD_ONLY
 }
-
-
-def slice_of(flat: np.ndarray, variable: Any) -> np.ndarray:
-    """A variable's part of an array that is parallel to the parameters, in the variable's shape."""
-    view: np.ndarray = flat[variable.offset : variable.offset + variable.size].reshape(variable.shape)
-    return view
 
 
 def _check_optional(name: str, value: object, minimum: int) -> int | None:

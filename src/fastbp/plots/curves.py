@@ -45,9 +45,9 @@ def history(history: Any, path: FilePath | None = None) -> Figure:
     >>> [axes.get_title() for axes in figure.axes]
     ['Loss', 'Accuracy']
     """
-    curves = {name: each for name, each in getattr(history, "history", history).items() if np.ndim(each) == 1}
-    names = [name for name in curves if not name.startswith("val_")]
-    epochs = len(curves[names[0]]) if names else 0
+    curves = {name: each for name, each in getattr(history, "history", history).items() if not any(map(np.ndim, each))}
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in curves))  # some have validation alone
+    epochs = len(next(iter(curves.values()), []))
     if epochs == 0:
         raise ValueError("expected a history of at least one epoch, got none")
     first = (getattr(history, "epoch", None) or [0])[0]
@@ -56,9 +56,9 @@ def history(history: Any, path: FilePath | None = None) -> Figure:
     figure = new_figure(width=5.2 * len(names), height=3.8)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         marker = "o" if epochs <= 30 else None
-        axes.plot(x, curves[name], color=TRAINING, marker=marker, markersize=3.5, label="training")
-        if f"val_{name}" in curves:
-            axes.plot(x, curves[f"val_{name}"], color=VALIDATION, marker=marker, markersize=3.5, label="validation")
+        for key, color, label in ((name, TRAINING, "training"), (f"val_{name}", VALIDATION, "validation")):
+            if key in curves:
+                axes.plot(x, curves[key], color=color, marker=marker, markersize=3.5, label=label)
         axes.set_title(TITLES.get(name, name.replace("_", " ").capitalize()))
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastbp.utils import check_writable
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -40,12 +42,7 @@ def check_path(path: FilePath) -> None:
     known = new_figure(1, 1).canvas.get_supported_filetypes()
     if path.suffix.lower().lstrip(".") not in known:
         raise ValueError(f"{path}: expected a picture file (.png, .svg, .pdf, ...), got {path.suffix or 'no suffix'!r}")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: expected a file to write, got a folder")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: expected an existing folder, but {path.parent} is none")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise PermissionError(f"{path}: expected a place to write to, permission denied")
+    check_writable(path)
 
 
 def new_figure(width: float, height: float) -> Figure:
