@@ -359,7 +359,7 @@ def test_summary_to_an_ascii_stream_does_not_fail(monkeypatch):
     make().summary()
     make().fit(X, Y, verbose=2)
     stream.flush()
-    assert b"us/step" in stream.buffer.getvalue()
+    assert b"s/step" in stream.buffer.getvalue()
 
 
 def test_the_trace_names_every_tensor_and_agrees_with_numpy():

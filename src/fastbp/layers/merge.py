@@ -59,6 +59,8 @@ class Subtract(Layer):
     array([[ 1., -2.]], dtype=float32)
     """
 
+    merges = True
+
     def compute_output_shape(self, *input_shapes: Any) -> tuple[int, ...]:
         """The one shape that both have."""
         if len(input_shapes) != 2:
@@ -92,6 +94,8 @@ class Average(Layer):
     >>> model.predict([np.array([[2.0, 3.0]]), np.array([[1.0, 5.0]])])
     array([[1.5, 4. ]], dtype=float32)
     """
+
+    merges = True
 
     def record(self, tape: Any, *inputs: Any) -> Any:
         """Write the sums, from left to right, and the factor."""
