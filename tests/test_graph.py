@@ -448,3 +448,16 @@ def test_trainable_holds_from_the_next_step_on(batch):
         after = model.get_weights()
         assert np.array_equal(before[0], after[0]) is not trainable
         assert not np.array_equal(before[2], after[2])
+
+
+def test_weights_do_not_move_to_another_model_during_an_epoch():
+    model = fb.Sequential([fb.Input((3,)), fb.Dense(4), fb.Dense(1)])
+    model.compile("sgd", "mse")
+
+    def build(batch, logs):
+        fb.Model(model.inputs, fb.Dense(2)(model.layers[0].output)).predict(np.ones((1, 3)))
+
+    watch = fb.callbacks.LambdaCallback(on_train_batch_end=build)
+    with pytest.raises(RuntimeError, match="a new model that shares layers"):
+        model.fit(np.ones((9, 3)), np.ones(9), batch_size=3, verbose=0, callbacks=watch)
+    assert model.progress.step == 1

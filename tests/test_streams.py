@@ -462,3 +462,18 @@ def test_wrong_parquet_is_refused(folder, tmp_path):
     (folder / "text.parquet").write_text("no parquet")
     with pytest.raises(ValueError, match="expected Parquet files"):
         streams.Parquet(folder / "text.parquet")
+
+
+def test_who_reads_a_stream_may_predict_while_it_is_evaluated():
+    made, seen = model(), []
+
+    def read():
+        for rows in (1, 16, 230):  # each the first of its size, which makes a program
+            seen.append(made.predict(X[:rows]).shape)
+            yield X, Y
+
+    evaluation = threading.Thread(target=made.evaluate, args=(streams.Stream(read),), daemon=True)
+    evaluation.start()
+    evaluation.join(60)
+    assert not evaluation.is_alive()
+    assert seen == [(1, 3), (16, 3), (230, 3)]

@@ -48,6 +48,7 @@ class Compiled(Network):
     def renew_locks(self) -> None:
         """New locks: at the start, and in a forked child."""
         self.inference_lock = threading.RLock()
+        self._making_lock = threading.RLock()  # another: who reads a stream may predict while it is evaluated
         self._training_lock = threading.Lock()
 
     @contextmanager
@@ -268,7 +269,7 @@ class Compiled(Network):
 
     def executable(self, purpose: str, batch: int, kinds: tuple[Kind, ...] = ()) -> compiler.Executable:
         """The compiled program for a purpose, batch size and kinds of targets; made when it is first asked for."""
-        if self._storage is not None and self._storage.stale:
+        if self.moved:
             self._parameters()
         if self._changes != Layer.changes:
             self._changes = Layer.changes
@@ -278,7 +279,7 @@ class Compiled(Network):
         found = self._executables.get(key)
         if found is not None:
             return found
-        with self.inference_lock:
+        with self._making_lock:
             if len(self._executables) >= KEPT_PROGRAMS:
                 del self._executables[next(iter(self._executables))]
             found = self._executables[key] = self._make_executable(purpose, batch, kinds)

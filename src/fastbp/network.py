@@ -94,6 +94,11 @@ class Network:
         return self._storage is not None
 
     @property
+    def moved(self) -> bool:
+        """Whether the weights have moved to the storage of another model since they were looked at last."""
+        return self._storage is not None and self._storage.stale
+
+    @property
     def dtype(self) -> np.dtype:
         """What the network computes in."""
         return self._dtype or common_dtype(self.layers)

@@ -389,6 +389,10 @@ class Epoch(Pass):
 
     def run(self, program: Any, first: int, end: int) -> None:
         """Train on these rows of what is bound, and count the steps, also when Ctrl-C came meanwhile."""
+        if self.model.moved:  # the program would go on in a buffer that nobody has any more
+            raise RuntimeError(
+                "expected weights that stay where they are during an epoch, got a new model that shares layers"
+            )
         optimizer = self.model.optimizer
         before = optimizer.batches
         try:
