@@ -98,6 +98,26 @@ def test_gradients_of_random_graphs_agree_with_central_differences(plan):
     assert report.ok, report
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(OPS, st.sampled_from([7, 120]))
+def test_no_op_of_a_random_graph_reads_what_is_not_there_or_changes_what_is_still_read(plan, batch):
+    model = random_graph(plan)
+    model.compile("adam", "mse")
+    phases = model.program("train", batch).phases
+    ops = [op for phase in phases for op in phase.ops]
+    made, read = set(), {}
+    for op in ops:
+        for tensor in op.inputs:
+            if tensor is not None and tensor.kind != "parameter":
+                assert all(maker in made for maker in ops if tensor in maker.outputs), (op, phases)
+        made.add(op)
+    for number, phase in enumerate(phases):
+        read.update({tensor: number for op in phase.ops for tensor in op.inputs if tensor not in op.outputs})
+    for number, phase in enumerate(phases):
+        changed = [tensor for op in phase.ops for tensor in op.outputs if tensor.kind == "parameter"]
+        assert all(read[parameter] < number for parameter in changed), (changed, phases)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training_a_graph_gives_the_same_bits_on_any_number_of_threads(threads):
     def train():

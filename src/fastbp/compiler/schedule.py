@@ -11,14 +11,18 @@ join those that have to go by columns, where the batch is so small that a wait c
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import chain
 from math import ceil, inf, prod
 from typing import Any
 
 import numpy as np
 
 from .._core import _dense, _embedding, _kernels, _losses, _memory, _norm, _ops, _penalty, _python, _rows, _vectors
-from .tape import Op, Tensor
+from .tape import Op, Tensor, Uses
 from .user import as_function
 
 __all__ = ["Phase", "bytes_moved", "flops", "make_buffers", "make_op", "make_phases", "split_products", "threads_worth"]
@@ -147,44 +151,62 @@ def spread_columns(ops: list[Op], batch: int) -> None:
 
     A layer with batch normalisation is then one phase forward, from the product to the dropout, and one back.
     """
-    pending = [op for op in ops if op.name in BY_COLUMNS]
+    uses, pending = Uses(ops), [op for op in ops if op.name in BY_COLUMNS]
     while pending:
         op = pending.pop()
         op.attrs["by_columns"] = True
         if batch >= SPLIT_ROWS or op.name in PRODUCTS:
             continue
-        makers = [o for o in ops if op.inputs[0] in o.outputs and o.name in EITHER_WAY | {"affine", "input_gradient"}]
-        readers = [o for o in ops if op.outputs[0] in o.inputs[:1] and o.name in EITHER_WAY]
+        makers = [o for o in uses.makers[op.inputs[0]] if o.name in EITHER_WAY | {"affine", "input_gradient"}]
+        first = op.outputs[0]
+        readers = [o for o in uses.readers[first] if o.inputs[0] is first and o.name in EITHER_WAY]
         pending += [other for other in (*makers, *readers) if not other.attrs.get("by_columns")]
 
 
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
-    """Group ops into as few phases as their dependences allow."""
-    row_ops = {op for op in ops if shared_by_rows(op, batch, itemsize)}
-    left, phases = list(ops), []
-    while left:
-        rows = any(op in row_ops and _ready(op, left, by_rows=True) for op in left)
-        chosen: list[Op] = []
-        for op in list(left):
-            if (op in row_ops) == rows and _ready(op, [o for o in left if o not in chosen], rows, chosen):
-                chosen.append(op)
-        left = [op for op in left if op not in chosen]
+    """Group ops into as few phases as their dependences allow: ops by rows while there are any, then the others."""
+    by_rows = {op: shared_by_rows(op, batch, itemsize) for op in ops}
+    joining, waiting = _dependences(ops, by_rows)
+    missing = Counter(chain(*joining.values(), *waiting.values()))
+    place = {op: number for number, op in enumerate(ops)}
+    ready = {kind: [place[op] for op in ops if by_rows[op] == kind and not missing[op]] for kind in (True, False)}
+
+    def release(followers: Iterable[Op]) -> None:
+        for op in followers:
+            missing[op] -= 1
+            if not missing[op]:
+                heappush(ready[by_rows[op]], place[op])
+
+    phases: list[Phase] = []
+    while ready[True] or ready[False]:
+        rows, chosen = bool(ready[True]), []
+        while ready[rows]:
+            chosen.append(ops[heappop(ready[rows])])  # in the order of the list
+            release(joining[chosen[-1]])
+        for op in chosen:
+            release(waiting[op])
         phases.append(_sliced(chosen, rows, batch, itemsize))
+    assert sum(len(phase.ops) for phase in phases) == len(ops), "ops that wait for one another"
     return phases
 
 
-def _ready(op: Op, pending: list[Op], by_rows: bool, together: list[Op] = []) -> bool:  # noqa: B006 (read only)
-    """Whether everything `op` reads is there, and nobody still needs what it overwrites."""
-    others = [other for other in pending if other is not op]
-    made_later = {out for other in others for out in other.outputs if out.kind != "parameter"}
-    if any(tensor in made_later for tensor in op.inputs):
-        return False
-    if _outlasts_the_step(op) and any(other.name.startswith("user_") for other in (*others, *together)):
-        return False  # a step that a user's code ends leaves nothing behind
-    if not by_rows and any(not _follows(op, other) for other in together):
-        return False
-    changed = [out for out in op.outputs if out.kind == "parameter"]
-    return not any(tensor in other.inputs for other in (*others, *together) for tensor in changed)
+def _dependences(ops: list[Op], by_rows: dict[Op, bool]) -> tuple[dict[Op, list[Op]], dict[Op, list[Op]]]:
+    """For each op, those that may follow it in its phase, and those that have to wait for the end of the phase."""
+    uses = Uses(ops)
+    calling = [op for op in ops if op.name.startswith("user_")]
+    joining: dict[Op, list[Op]] = {op: [] for op in ops}
+    waiting: dict[Op, list[Op]] = {op: [] for op in ops}
+    for op in ops:
+        read = (tensor for tensor in op.inputs if tensor is not None and tensor.kind != "parameter")
+        for maker in {maker for tensor in read for maker in uses.makers[tensor]} - {op}:
+            (joining if by_rows[op] or _follows(op, maker) else waiting)[maker].append(op)
+        # a parameter changes when nobody needs it as it was
+        before = {reader for out in op.outputs if out.kind == "parameter" for reader in uses.readers[out]}
+        if _outlasts_the_step(op):
+            before.update(calling)  # a step that a user's code ends leaves nothing behind
+        for other in before - {op}:
+            waiting[other].append(op)
+    return joining, waiting
 
 
 def _outlasts_the_step(op: Op) -> bool:
@@ -192,11 +214,9 @@ def _outlasts_the_step(op: Op) -> bool:
     return "rule" in op.attrs or "memory" in op.attrs or any(out.kind == "total" for out in op.outputs)
 
 
-def _follows(op: Op, other: Op) -> bool:
-    """Whether an op not shared by rows may stand behind another in a phase: what a share of it reads, that one made."""
-    if not any(tensor in other.outputs for tensor in op.inputs if tensor is not None):
-        return True
-    columns = op.attrs.get("by_columns") and other.attrs.get("by_columns")
+def _follows(op: Op, maker: Op) -> bool:
+    """Whether an op not shared by rows may stand behind one it reads from: what a share reads, that share made."""
+    columns = op.attrs.get("by_columns") and maker.attrs.get("by_columns")
     return bool(columns) and op.name not in PRODUCTS
 
 
