@@ -19,6 +19,7 @@ from . import schedule
 from .adjoints import record_adjoints
 from .executable import Executable, Plan, Result, mean, weighted_mean
 from .fuse import fuse, remove_unused
+from .kinds import KINDS
 from .tape import Tape, Tensor
 
 __all__ = ["Executable", "Measure", "Part", "build"]
@@ -227,7 +228,7 @@ def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
     places: list[Tensor] = []
     for tensor in outputs:
         makers = [op for op in tape.ops if tensor in op.outputs]
-        own = len(makers) == 1 and makers[0].name in schedule.WRITERS and tensor not in places
+        own = len(makers) == 1 and KINDS[makers[0].name].writes and tensor not in places
         read = any(tensor in op.inputs for op in tape.ops)
         places.append(tensor if own and not read else tape.copy(tensor))
     return places

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .kinds import KINDS
 from .tape import Op, Tensor, Uses
 
 __all__ = ["fuse", "remove_unused"]
@@ -20,8 +21,6 @@ FROM_LOGITS = {
 # A metric that asks for the order of columns alone reads the input of a softmax, which keeps it. (Where outputs round
 # to the same number, the input decides: it knows better.)
 BY_ORDER = frozenset({"categorical_accuracy", "top_k_accuracy", "confusion", "one"})
-# Gradients of parameters whose kernels end with the update.
-TAKE_UPDATES = ("weight_gradient", "bias_gradient", "embedding_gradient")
 
 
 class _Listing:
@@ -188,7 +187,7 @@ def _penalty_and_update(listing: _Listing, op: Op) -> bool:
 def _gradient_and_update(listing: _Listing, op: Op) -> bool:
     """Weight or bias gradient and its update: dW never goes to memory, unless its norm or its mean is wanted first."""
     gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
-    if gradient is None or gradient.name not in TAKE_UPDATES or not listing.private(op.inputs[1]):
+    if gradient is None or KINDS[gradient.name].uses_up is None or not listing.private(op.inputs[1]):
         return False
     gradient.attrs.update(op.attrs)
     listing.remove(op)
