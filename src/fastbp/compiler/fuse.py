@@ -144,19 +144,6 @@ def _input_gradient_and_activation(listing: _Listing, op: Op) -> bool:
     return True
 
 
-def _linear(listing: _Listing, op: Op) -> bool:
-    """The linear activation and its gradient are no work: their readers read their input."""
-    if op.name not in ("activation", "activation_gradient") or op.attrs["kernel"] != "linear":
-        return False
-    if op.outputs[0] in listing.wanted:
-        return False
-    for reader in listing.readers(op.outputs[0]):
-        inputs = tuple(op.inputs[0] if tensor is op.outputs[0] else tensor for tensor in reader.inputs)
-        listing.change(reader, inputs=inputs)
-    listing.remove(op)
-    return True
-
-
 def _gather_and_rescale(listing: _Listing, op: Op) -> bool:
     """The batch, times a factor for each column, plus a shift: what the gather does anyway."""
     gather = listing.maker(op.inputs[0]) if op.name == "rescale" else None
@@ -198,7 +185,6 @@ def _gradient_and_update(listing: _Listing, op: Op) -> bool:
 Rule = Callable[[_Listing, Op], bool]
 RULES: tuple[Rule, ...] = (
     _from_logits,
-    _linear,
     _loss_and_gradient,
     _affine_and_activation,
     _input_gradient_and_activation,
