@@ -64,6 +64,20 @@ def test_the_loss_is_the_weighted_sum_and_each_is_reported():
     assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]
 
 
+def test_the_listing_says_which_of_the_callers_arrays_a_batch_is_of():
+    model = two_inputs()
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
+    model.train_on_batch([X, Y], [LABELS, Y[:, :2]], sample_weight=[np.ones(33), np.ones(33)])
+    one = fb.Sequential([fb.Input((5,)), fb.Dense(3)])
+    one.compile("sgd", "mse")
+    one.train_on_batch(X, Y, sample_weight=np.ones(33))
+    for program, lines in (
+        (model.program(), ["a = batch of x1", "b = batch of x2", "Y1 = batch of y1", "weight2 = batch of weights2"]),
+        (one.program(), ["A0 = batch of x", "Y = batch of y", "weight = batch of weights"]),
+    ):
+        assert all(f" {line}  " in program.describe() for line in lines), program.describe()
+
+
 OPS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=9)
 
 

@@ -105,22 +105,22 @@ def build(
 
 def _record_inputs(tape: Tape, graph: Any) -> dict[Any, Tensor]:
     """The batches of the inputs: A0, or a name for each."""
-    tensors = {}
-    for symbol, limit in zip(graph.inputs, graph.index_limits(), strict=True):
-        name, columns = "A0" if len(graph.inputs) == 1 else symbol.name, prod(symbol.shape)
+    tensors, alone = {}, len(graph.inputs) == 1
+    for number, (symbol, limit) in enumerate(zip(graph.inputs, graph.index_limits(), strict=True), 1):
+        name, source, columns = "A0" if alone else symbol.name, "x" if alone else f"x{number}", prod(symbol.shape)
         if limit is None:
-            tensors[symbol] = tape.batch(name, columns, symbol.node.layer.scale)
+            tensors[symbol] = tape.batch(name, source, columns, symbol.node.layer.scale)
         else:
-            tensors[symbol] = tape.indices(name, limit, (columns,))
+            tensors[symbol] = tape.indices(name, source, limit, (columns,))
     return tensors
 
 
 def _record_target(tape: Tape, graph: Any, number: int, part: Part) -> tuple[Tensor, Tensor | None]:
     """The batches of an output's targets and of the weights of its rows."""
     suffix = str(number + 1) if len(graph.outputs) > 1 else ""
-    name, columns = f"Y{suffix}", prod(graph.outputs[number].shape)
-    target = tape.indices(name, columns) if part.loss.labels else tape.batch(name, columns)
-    return target, tape.batch(f"weight{suffix}", 1) if part.weighted else None
+    name, source, columns = f"Y{suffix}", f"y{suffix}", prod(graph.outputs[number].shape)
+    target = tape.indices(name, source, columns) if part.loss.labels else tape.batch(name, source, columns)
+    return target, tape.batch(f"weight{suffix}", f"weights{suffix}", 1) if part.weighted else None
 
 
 def _record_comparisons(

@@ -138,7 +138,7 @@ def _update(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
 def _batch_of(n: Names) -> str:
     scale = n.attrs["scale"]
     factor = f" * {n.a} + {n.b}" if n.a else "" if scale == 1 else f" * {scale:.6g}"
-    return f"{n.y} = batch of {'y' if n.y == 'Y' else 'x'}{factor}"
+    return f"{n.y} = batch of {n.attrs['source']}{factor}"
 
 
 def _normalized(n: Names) -> str:

@@ -105,13 +105,13 @@ class Tape:
 
     # -- what layers record
 
-    def batch(self, name: str, columns: int, scale: float = 1.0) -> Tensor:
-        """Rows of the caller's data: `columns` reals each."""
-        return self.emit("gather", (), Tensor(name, (columns,)), scale=scale)
+    def batch(self, name: str, source: str, columns: int, scale: float = 1.0) -> Tensor:
+        """Rows of the caller's array that the listing calls `source`: `columns` reals each."""
+        return self.emit("gather", (), Tensor(name, (columns,)), source=source, scale=scale)
 
-    def indices(self, name: str, limit: int, shape: tuple[int, ...] = ()) -> Tensor:
-        """Rows of the caller's data: whole numbers below `limit`, one unless a shape is given."""
-        return self.emit("gather", (), Tensor(name, shape), scale=1.0, limit=limit)
+    def indices(self, name: str, source: str, limit: int, shape: tuple[int, ...] = ()) -> Tensor:
+        """Likewise, of whole numbers below `limit`, one unless a shape is given."""
+        return self.emit("gather", (), Tensor(name, shape), source=source, scale=1.0, limit=limit)
 
     @property
     def parameters(self) -> list[Tensor]:
