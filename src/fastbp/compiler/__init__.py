@@ -98,7 +98,7 @@ def build(
         wanted |= {tensor for op in tape.ops for tensor in op.outputs}
     ops = remove_unused(tape.ops, wanted) if purpose == "trace" else fuse(tape.ops, wanted)
     if purpose == "train":
-        ops = schedule.split_products(ops, batch, np.dtype(dtype).itemsize)
+        ops = schedule.hold_moments(schedule.split_products(ops, batch, np.dtype(dtype).itemsize))
     schedule.spread_columns(ops, batch)
     return Executable(Plan(ops, batch, np.dtype(dtype), wanted, outputs if purpose == "predict" else [], report))
 

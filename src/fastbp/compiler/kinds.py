@@ -81,6 +81,13 @@ def _batch_norm(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
     return _norm.BatchNorm(rows, gamma, beta, out, mean, rstd, epsilon, running_mean, running_variance, momentum, True)
 
 
+def _moving_moments(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
+    (rows,), (mean, variance) = x, y
+    beside = np.empty_like(rows), np.empty_like(mean), np.empty_like(mean)  # what is normalized, for nobody
+    epsilon, momentum = op.attrs["epsilon"], op.attrs["momentum"]
+    return _norm.BatchNorm(rows, None, None, *beside, epsilon, mean, variance, momentum, True)
+
+
 def _moving_norm(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
     rows, gamma, beta, mean, variance = x
     return _norm.BatchNormInference(rows, gamma, beta, y[0], mean, variance, op.attrs["epsilon"])
@@ -255,6 +262,7 @@ KINDS: dict[str, OpKind] = {
         OF_X,
     ),
     "batch_norm": OpKind(_batch_norm, _normalized, COLUMNS, each(10)),
+    "moving_moments": OpKind(_moving_moments, lambda n: f"{n.outputs} ← moments of {n.a}", COLUMNS, each(10)),
     "moving_norm": OpKind(
         _moving_norm,
         _normalized,

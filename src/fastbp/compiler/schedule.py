@@ -26,7 +26,16 @@ from .kinds import KINDS, flops
 from .opkind import Shared
 from .tape import Op, Tensor, Uses
 
-__all__ = ["Phase", "make_buffers", "make_op", "make_phases", "split_products", "spread_columns", "threads_worth"]
+__all__ = [
+    "Phase",
+    "hold_moments",
+    "make_buffers",
+    "make_op",
+    "make_phases",
+    "split_products",
+    "spread_columns",
+    "threads_worth",
+]
 
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
@@ -84,6 +93,22 @@ def split_products(ops: list[Op], batch: int, itemsize: int) -> list[Op]:
 
 def _mostly_weight(weight: Tensor, batch: int, itemsize: int) -> bool:
     return prod(weight.shape) * itemsize >= SPLIT_WEIGHT_BYTES and 4 * batch < weight.shape[0]
+
+
+def hold_moments(ops: list[Op]) -> list[Op]:
+    """Let moving moments move by an op of their own where a user's code may end the step, behind all of that code.
+
+    They are computed again for it: that takes less than the code in Python does, and no other program pays for it.
+    """
+    if not any(KINDS[op.name].calls_python for op in ops):
+        return ops
+    held: list[Op] = []
+    for op in ops:
+        held.append(op)
+        if op.name == "batch_norm" and len(op.outputs) > 3:
+            held.append(Op("moving_moments", op.inputs[:1], op.outputs[3:], dict(op.attrs)))
+            op.outputs = op.outputs[:3]
+    return held
 
 
 def spread_columns(ops: list[Op], batch: int) -> None:
@@ -150,8 +175,8 @@ def _dependences(ops: list[Op], by_rows: dict[Op, bool]) -> tuple[dict[Op, list[
 
 
 def _outlasts_the_step(op: Op) -> bool:
-    """Whether an op adds to sums over steps, or changes a parameter by its gradient."""
-    return "rule" in op.attrs or "memory" in op.attrs or any(out.kind == "total" for out in op.outputs)
+    """Whether an op changes a parameter, or adds to sums over steps."""
+    return "memory" in op.attrs or any(out.kind in ("parameter", "total") for out in op.outputs)
 
 
 def _follows(op: Op, maker: Op) -> bool:
