@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _penalty, _vectors
+from .._core import _vectors
 from ..metrics.base import Metric
 from ..optimizers.base import slice_of
 from . import schedule
@@ -138,7 +138,7 @@ def _record_comparisons(
         losses.append(tape.total(_record_loss(tape, part, symbol.shape, output, y, weight)))
         metrics += _record_metrics(tape, part, output, y, weight)
     penalties = [
-        tape.penalty(w, w.variable.regularizer, _penalty.penalty_blocks(w.variable.size))
+        tape.penalty(w, w.variable.regularizer, _vectors.blocks(w.variable.size))
         for w in tape.parameters
         if w.variable in trainable and w.variable.regularizer
     ]
