@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fastbp.compiler.kinds import KINDS
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "fastbp"
 
@@ -25,8 +27,9 @@ ORDER = {
         optimizers.base optimizers.sgd optimizers.adam optimizers.adaptive optimizers.__init__
         layers.variable layers.symbol layers.base layers.activation layers.dense layers.dropout layers.embedding
         layers.norm layers.rescaling layers.merge layers.input layers.reshape layers.residual layers.__init__""",
-    3: """compiler.tape compiler.adjoints compiler.fuse compiler.user compiler.schedule compiler.listing
-        compiler.profile compiler.executable compiler.__init__ graph summary network tables data streams compiled
+    3: """compiler.tape compiler.adjoints compiler.opkind compiler.user compiler.kinds compiler.fuse compiler.schedule
+        compiler.listing compiler.profile compiler.executable compiler.__init__
+        graph summary network tables data streams compiled
         callbacks.base callbacks.monitor callbacks.history callbacks.progress callbacks.stopping callbacks.rates
         callbacks.checkpoint callbacks.logging callbacks.gradient_flow callbacks.__init__
         sources trainer checkpoint model sequential models testing _config_report __init__""",
@@ -107,11 +110,17 @@ def test_a_file_imports_only_from_files_below_it(module):
 
 
 def test_the_reading_of_imports_finds_the_known_ones():
-    assert set(imports_of("compiler.listing")) == {"compiler.schedule", "compiler.tape"}
-    assert {"_core._dense", "_core._ops", "compiler.tape"} <= set(imports_of("compiler.schedule"))
+    assert set(imports_of("compiler.listing")) == {"compiler.kinds", "compiler.schedule"}
+    assert {"_core._memory", "_core._ops", "compiler.tape"} <= set(imports_of("compiler.schedule"))
     assert {"_core._ops", "_core._team", "_core._memory"} == set(imports_of("_core._program"))
     assert "callbacks.__init__" in imports_of("model")
     assert "utils" in imports_of("losses")
+
+
+def test_every_op_that_is_recorded_has_a_row_in_the_table_of_kinds_and_every_row_is_recorded():
+    texts = [path.read_text() for path in (PACKAGE / "compiler").glob("*.py")]
+    recorded = {name for text in texts for name in re.findall(r'\b(?:emit|Op)\(\s*"(\w+)"', text)}
+    assert recorded == set(KINDS)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -77,6 +77,20 @@ def test_tensors_of_one_shape_are_subtracted_and_averaged():
         Subtract()(inputs)
 
 
+def test_the_listing_says_which_of_the_callers_arrays_a_batch_is_of():
+    model = two_inputs()
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
+    model.train_on_batch([X, Y], [LABELS, Y[:, :2]], sample_weight=[np.ones(33), np.ones(33)])
+    one = fb.Sequential([fb.Input((5,)), fb.Dense(3)])
+    one.compile("sgd", "mse")
+    one.train_on_batch(X, Y, sample_weight=np.ones(33))
+    for program, lines in (
+        (model.program(), ["a = batch of x1", "b = batch of x2", "Y1 = batch of y1", "weight2 = batch of weights2"]),
+        (one.program(), ["A0 = batch of x", "Y = batch of y", "weight = batch of weights"]),
+    ):
+        assert all(f" {line}  " in program.describe() for line in lines), program.describe()
+
+
 OPS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=9)
 
 
@@ -111,6 +125,26 @@ def test_gradients_of_random_graphs_agree_with_central_differences(plan):
     rng = np.random.default_rng(2)
     report = fb.testing.check_gradients(model, [rng.normal(size=(7, 4)) for _ in range(2)], rng.normal(size=(7, 2)))
     assert report.ok, report
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(OPS, st.sampled_from([7, 120]))
+def test_no_op_of_a_random_graph_reads_what_is_not_there_or_changes_what_is_still_read(plan, batch):
+    model = random_graph(plan)
+    model.compile("adam", "mse")
+    phases = model.program("train", batch).phases
+    ops = [op for phase in phases for op in phase.ops]
+    made, read = set(), {}
+    for op in ops:
+        for tensor in op.inputs:
+            if tensor is not None and tensor.kind != "parameter":
+                assert all(maker in made for maker in ops if tensor in maker.outputs), (op, phases)
+        made.add(op)
+    for number, phase in enumerate(phases):
+        read.update({tensor: number for op in phase.ops for tensor in op.inputs if tensor not in op.outputs})
+    for number, phase in enumerate(phases):
+        changed = [tensor for op in phase.ops for tensor in op.outputs if tensor.kind == "parameter"]
+        assert all(read[parameter] < number for parameter in changed), (changed, phases)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

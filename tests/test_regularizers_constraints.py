@@ -26,7 +26,7 @@ def make(optimizer="sgd", units=5, **options):
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 1000, 16384, 40001])
 def test_the_penalty_of_a_weight_is_l1_times_absolutes_plus_l2_times_squares(n, dtype):
     w = RNG.normal(size=n).astype(dtype)
-    totals = np.full((1, _penalty.penalty_blocks(n)), 0.5)
+    totals = np.full((1, _vectors.blocks(n)), 0.5)
     run_op(_penalty.Penalty(w, totals, 0.3, 0.7), 6, 1e9)
     exact = w.astype("f8")
     want = 6 * (0.3 * np.abs(exact).sum() + 0.7 * (exact**2).sum()) + 0.5 * totals.size

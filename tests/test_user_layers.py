@@ -538,7 +538,8 @@ class Stumbling(fb.layers.Layer):
 
 def stumbling(at, method="forward"):
     fb.utils.set_random_seed(0)
-    model = fb.Sequential([fb.Input((4,)), fb.Dense(5, "tanh"), Stumbling(at, method), fb.Dense(1)])
+    layers = [fb.Dense(5, "tanh"), fb.BatchNormalization(), Stumbling(at, method), fb.BatchNormalization(), fb.Dense(1)]
+    model = fb.Sequential([fb.Input((4,)), *layers])
     model.compile("adam", "mse")
     return model
 

@@ -96,3 +96,11 @@ cdef inline void cut_matrix(Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t itemsiz
         cut(rows, 1, share.index, share.count, i0, i1)
     else:
         cut(cols, 64 // itemsize, share.index, share.count, j0, j1)
+
+
+# Sums over a whole array are made in blocks of so many elements, each with a sum of its own, and these are added up.
+cdef enum:
+    BLOCK = 16384
+
+cdef inline Py_ssize_t block_sums(Py_ssize_t size) noexcept nogil:
+    return (size + BLOCK - 1) // BLOCK

@@ -15,9 +15,6 @@ from ._ops cimport *
 
 cnp.import_array()
 
-cdef enum:
-    PENALTY_BLOCK = 16384   # elements that are summed in one go
-
 cdef struct Penalties:            # totals[lap, block] += rows * (l1 sum |w| + l2 sum w^2) of block
     const fbp_kernels* kernels
     View weight                   # IN, as one row
@@ -28,21 +25,16 @@ cdef struct Penalties:            # totals[lap, block] += rows * (l1 sum |w| + l
 
 cdef void penalty(const void* args, const Share* share) noexcept nogil:
     cdef const Penalties* p = <const Penalties*> args
-    cdef Py_ssize_t blocks = penalty_blocks(p.weight.cols), begin, end, block, n
+    cdef Py_ssize_t blocks = block_sums(p.weight.cols), begin, end, block, n
     cdef const char* w
     cdef double value
     cut(blocks, 1, share.index, share.count, &begin, &end)
     for block in range(begin, end):
-        w = p.weight.data + block * PENALTY_BLOCK * p.weight.itemsize
-        n = min(PENALTY_BLOCK, p.weight.cols - block * PENALTY_BLOCK)
+        w = p.weight.data + block * BLOCK * p.weight.itemsize
+        n = min(BLOCK, p.weight.cols - block * BLOCK)
         value = p.l1 * p.kernels.sum_of_absolutes(n, w) if p.l1 else 0
         value += p.l2 * p.kernels.sum_of_squares(n, w) if p.l2 else 0
         p.totals[share.lap * p.stride + block] += share.rows * value
-
-
-cpdef Py_ssize_t penalty_blocks(Py_ssize_t size) noexcept nogil:
-    """Numbers that the penalty of so many elements is summed in."""
-    return (size + PENALTY_BLOCK - 1) // PENALTY_BLOCK
 
 
 cdef class Penalty(Op):

@@ -20,9 +20,6 @@ from ._kernels import VECTORS
 
 cnp.import_array()
 
-cdef enum:
-    BLOCK = 16384   # elements whose squares are summed in one go
-
 cdef int SCALE = VECTORS["scale"], BLEND = VECTORS["blend"]
 
 cdef struct Map:                  # out = f(x, other)
@@ -82,9 +79,9 @@ cdef void sum_of_squares(const void* args, const Share* share) noexcept nogil:
         p.partial[block] = p.kernels.sum_of_squares(p.size[block], <const void*> p.place[block])
 
 
-cpdef Py_ssize_t blocks(Py_ssize_t size) noexcept:
-    """How many sums of squares make that of an array of so many elements."""
-    return (size + BLOCK - 1) // BLOCK
+def blocks(Py_ssize_t size):
+    """How many sums make that over an array of so many elements."""
+    return block_sums(size)
 
 
 cdef class SumOfSquares(Op):
@@ -101,7 +98,7 @@ cdef class SumOfSquares(Op):
         cdef Py_ssize_t at, size, count = 0, i = 0
         cdef intptr_t* place
         for x in arrays:
-            count += blocks(cnp.PyArray_SIZE(x))
+            count += block_sums(cnp.PyArray_SIZE(x))
         self.table = place = <intptr_t*> malloc(max(1, 2 * count) * sizeof(intptr_t))
         if not place:
             raise MemoryError

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._core import _penalty, _vectors
+from .._core import _vectors
 from ..metrics.base import Metric
 from . import schedule
 from .adjoints import record_adjoints
 from .executable import Executable, Plan, Result, mean, weighted_mean
 from .fuse import fuse, remove_unused
+from .kinds import KINDS
 from .tape import Tape, Tensor
 
 __all__ = ["Executable", "Measure", "Part", "build"]
@@ -96,29 +97,29 @@ def build(
         wanted |= {tensor for op in tape.ops for tensor in op.outputs}
     ops = remove_unused(tape.ops, wanted) if purpose == "trace" else fuse(tape.ops, wanted)
     if purpose == "train":
-        ops = schedule.split_products(ops, batch, np.dtype(dtype).itemsize)
+        ops = schedule.hold_moments(schedule.split_products(ops, batch, np.dtype(dtype).itemsize))
     schedule.spread_columns(ops, batch)
     return Executable(Plan(ops, batch, np.dtype(dtype), wanted, outputs if purpose == "predict" else [], report))
 
 
 def _record_inputs(tape: Tape, graph: Any) -> dict[Any, Tensor]:
     """The batches of the inputs: A0, or a name for each."""
-    tensors = {}
-    for symbol, limit in zip(graph.inputs, graph.index_limits(), strict=True):
-        name, columns = "A0" if len(graph.inputs) == 1 else symbol.name, prod(symbol.shape)
+    tensors, alone = {}, len(graph.inputs) == 1
+    for number, (symbol, limit) in enumerate(zip(graph.inputs, graph.index_limits(), strict=True), 1):
+        name, source, columns = "A0" if alone else symbol.name, "x" if alone else f"x{number}", prod(symbol.shape)
         if limit is None:
-            tensors[symbol] = tape.batch(name, columns, symbol.node.layer.scale)
+            tensors[symbol] = tape.batch(name, source, columns, symbol.node.layer.scale)
         else:
-            tensors[symbol] = tape.indices(name, limit, (columns,))
+            tensors[symbol] = tape.indices(name, source, limit, (columns,))
     return tensors
 
 
 def _record_target(tape: Tape, graph: Any, number: int, part: Part) -> tuple[Tensor, Tensor | None]:
     """The batches of an output's targets and of the weights of its rows."""
     suffix = str(number + 1) if len(graph.outputs) > 1 else ""
-    name, columns = f"Y{suffix}", prod(graph.outputs[number].shape)
-    target = tape.indices(name, columns) if part.loss.labels else tape.batch(name, columns)
-    return target, tape.batch(f"weight{suffix}", 1) if part.weighted else None
+    name, source, columns = f"Y{suffix}", f"y{suffix}", prod(graph.outputs[number].shape)
+    target = tape.indices(name, source, columns) if part.loss.labels else tape.batch(name, source, columns)
+    return target, tape.batch(f"weight{suffix}", f"weights{suffix}", 1) if part.weighted else None
 
 
 def _record_comparisons(
@@ -136,7 +137,7 @@ def _record_comparisons(
         losses.append(tape.total(_record_loss(tape, part, symbol.shape, output, y, weight)))
         metrics += _record_metrics(tape, part, output, y, weight)
     penalties = [
-        tape.penalty(w, w.variable.regularizer, _penalty.penalty_blocks(w.variable.size))
+        tape.penalty(w, w.variable.regularizer, _vectors.blocks(w.variable.size))
         for w in tape.parameters
         if w.variable in trainable and w.variable.regularizer
     ]
@@ -226,7 +227,7 @@ def _own_places(tape: Tape, outputs: list[Tensor]) -> list[Tensor]:
     places: list[Tensor] = []
     for tensor in outputs:
         makers = [op for op in tape.ops if tensor in op.outputs]
-        own = len(makers) == 1 and makers[0].name in schedule.WRITERS and outputs.count(tensor) == 1
+        own = len(makers) == 1 and KINDS[makers[0].name].writes and outputs.count(tensor) == 1
         read = any(tensor in op.inputs for op in tape.ops)
         places.append(tensor if own and not read else tape.copy(tensor))
     return places

@@ -13,6 +13,7 @@ import numpy as np
 from .._core._program import Program
 from ..utils import renew_after_fork
 from . import listing, profile, schedule
+from .kinds import KINDS
 from .tape import Op, Tensor
 
 __all__ = ["Executable", "Plan", "Result", "mean", "weighted_mean"]
@@ -95,7 +96,7 @@ class Executable:
         self.threads = schedule.threads_worth(self.phases, self.batch)
         self._tensors = schedule.make_buffers(ops, self.batch, self.dtype)
         self._updates = any("rule" in op.attrs for op in ops)
-        self.calls_python = any(op.name.startswith("user_") for op in ops)
+        self.calls_python = any(KINDS[op.name].calls_python for op in ops)
         self.columns = [output.shape[0] for output in plan.outputs]
         made = self._make_ops(ops)
         totals = {out: op for op in ops for out in op.outputs if out.kind == "total"}
@@ -135,7 +136,7 @@ class Executable:
         for op in self._plan.ops:
             for position, read in enumerate(op.inputs):
                 if read is tensor:
-                    found.append((op, schedule.BINDERS.get((op.name, position), "")))
+                    found.append((op, KINDS[op.name].binder(position)))
         return found if all(method for _, method in found) else []
 
     def _make_ops(self, ops: Iterable[Op]) -> dict[Op, Any]:

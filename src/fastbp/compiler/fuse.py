@@ -6,7 +6,10 @@ say what may be merged; the merged ops are the same kernels with a block functio
 
 from __future__ import annotations
 
-from .tape import Op, Tensor
+from collections.abc import Callable
+
+from .kinds import KINDS
+from .tape import Op, Tensor, Uses
 
 __all__ = ["fuse", "remove_unused"]
 
@@ -18,22 +21,35 @@ FROM_LOGITS = {
 # A metric that asks for the order of columns alone reads the input of a softmax, which keeps it. (Where outputs round
 # to the same number, the input decides: it knows better.)
 BY_ORDER = frozenset({"categorical_accuracy", "top_k_accuracy", "confusion", "one"})
-# Gradients of parameters whose kernels end with the update.
-TAKE_UPDATES = ("weight_gradient", "bias_gradient", "embedding_gradient")
 
 
 class _Listing:
     """The ops, with who makes and who reads each tensor; `wanted` tensors are read by the caller."""
 
     def __init__(self, ops: list[Op], wanted: set[Tensor]) -> None:
-        self.ops = ops
+        self.ops = dict.fromkeys(ops)  # in their order
         self.wanted = wanted
+        self._uses = Uses(ops)
+
+    def remove(self, op: Op) -> None:
+        """Take an op out."""
+        del self.ops[op]
+        self._uses.leave(op)
+
+    def change(
+        self, op: Op, inputs: tuple[Tensor | None, ...] | None = None, outputs: tuple[Tensor, ...] | None = None
+    ) -> None:
+        """Let an op read, or make, something else."""
+        self._uses.leave(op)
+        op.inputs = op.inputs if inputs is None else inputs
+        op.outputs = op.outputs if outputs is None else outputs
+        self._uses.enter(op)
 
     def maker(self, tensor: Tensor | None) -> Op | None:
-        return next((op for op in self.ops if tensor in op.outputs), None)
+        return next(iter(self._uses.makers[tensor]), None)
 
-    def readers(self, tensor: Tensor) -> list[Op]:
-        return [op for op in self.ops if tensor in op.inputs]
+    def readers(self, tensor: Tensor | None) -> list[Op]:
+        return list(self._uses.readers[tensor])
 
     def private(self, tensor: Tensor | None) -> bool:
         """Whether one op alone reads `tensor`, so that it need not exist."""
@@ -41,7 +57,8 @@ class _Listing:
 
     def gradients_of(self, loss: Op) -> list[Op]:
         """The gradient of a loss, if it is recorded and still an op of its own."""
-        return [op for op in self.ops if op.name == "loss_gradient" and op.inputs == loss.inputs]
+        readers = self.readers(loss.inputs[0])
+        return [op for op in readers if op.name == "loss_gradient" and op.inputs == loss.inputs]
 
     def squasher(self, tensor: Tensor | None) -> tuple[str, Op] | None:
         """Name and op of the softmax or elementwise activation that made `tensor`."""
@@ -66,7 +83,7 @@ def _from_logits(listing: _Listing, op: Op) -> bool:
         op.attrs["threshold"] = 0.0
     elif squash != "softmax" or not _by_order(op):
         return False
-    op.inputs = (source.inputs[0], *op.inputs[1:])
+    listing.change(op, inputs=(source.inputs[0], *op.inputs[1:]))
     return True
 
 
@@ -88,19 +105,18 @@ def _gradient_from_logits(listing: _Listing, loss: Op, source: Op) -> None:
     """Let the loss's gradient make dZ directly, in place of the pair that went through dA."""
     for gradient in listing.gradients_of(loss):
         (back,) = listing.readers(gradient.outputs[0])
-        gradient.inputs = (source.inputs[0], *gradient.inputs[1:])
-        gradient.outputs = back.outputs
+        listing.remove(back)
+        listing.change(gradient, (source.inputs[0], *gradient.inputs[1:]), back.outputs)
         gradient.attrs["kernel"] = loss.attrs["kernel"]
-        listing.ops.remove(back)
 
 
 def _loss_and_gradient(listing: _Listing, op: Op) -> bool:
     """Loss and its gradient: one pass over the predictions."""
     if op.name != "loss_gradient":
         return False
-    loss = next(o for o in listing.ops if o.name == "loss" and o.inputs == op.inputs)
-    loss.outputs += op.outputs
-    listing.ops.remove(op)
+    loss = next(o for o in listing.readers(op.inputs[0]) if o.name == "loss" and o.inputs == op.inputs)
+    listing.remove(op)
+    listing.change(loss, outputs=loss.outputs + op.outputs)
     return True
 
 
@@ -109,9 +125,9 @@ def _affine_and_activation(listing: _Listing, op: Op) -> bool:
     affine = listing.maker(op.inputs[0]) if op.name == "activation" else None
     if affine is None or affine.name != "affine" or "kernel" in affine.attrs or not listing.private(op.inputs[0]):
         return False
-    affine.outputs = op.outputs
+    listing.remove(op)
+    listing.change(affine, outputs=op.outputs)
     affine.attrs.update(op.attrs)
-    listing.ops.remove(op)
     return True
 
 
@@ -122,22 +138,9 @@ def _input_gradient_and_activation(listing: _Listing, op: Op) -> bool:
         return False
     if not listing.private(op.inputs[0]):
         return False
-    product.inputs += (op.inputs[1],)
+    listing.remove(op)
+    listing.change(product, (*product.inputs, op.inputs[1]), op.outputs)
     product.attrs.update(op.attrs)
-    product.outputs = op.outputs
-    listing.ops.remove(op)
-    return True
-
-
-def _linear(listing: _Listing, op: Op) -> bool:
-    """The linear activation and its gradient are no work: their readers read their input."""
-    if op.name not in ("activation", "activation_gradient") or op.attrs["kernel"] != "linear":
-        return False
-    if op.outputs[0] in listing.wanted:
-        return False
-    for reader in listing.readers(op.outputs[0]):
-        reader.inputs = tuple(op.inputs[0] if tensor is op.outputs[0] else tensor for tensor in reader.inputs)
-    listing.ops.remove(op)
     return True
 
 
@@ -148,8 +151,8 @@ def _gather_and_rescale(listing: _Listing, op: Op) -> bool:
         return False
     if not listing.private(op.inputs[0]):
         return False
-    gather.inputs, gather.outputs = op.inputs[1:], op.outputs
-    listing.ops.remove(op)
+    listing.remove(op)
+    listing.change(gather, op.inputs[1:], op.outputs)
     return True
 
 
@@ -163,25 +166,25 @@ def _penalty_and_update(listing: _Listing, op: Op) -> bool:
     gradient.name = penalty.outputs[0].name
     op.attrs["rule"].penalize(penalty.attrs["l1"], penalty.attrs["l2"])
     op.attrs["penalty"] = penalty.attrs["penalty"]
-    op.inputs = (op.inputs[0], gradient, *op.inputs[2:])
-    listing.ops.remove(penalty)
+    listing.remove(penalty)
+    listing.change(op, inputs=(op.inputs[0], gradient, *op.inputs[2:]))
     return True
 
 
 def _gradient_and_update(listing: _Listing, op: Op) -> bool:
     """Weight or bias gradient and its update: dW never goes to memory, unless its norm or its mean is wanted first."""
     gradient = listing.maker(op.inputs[1]) if op.name == "update" else None
-    if gradient is None or gradient.name not in TAKE_UPDATES or not listing.private(op.inputs[1]):
+    if gradient is None or KINDS[gradient.name].uses_up is None or not listing.private(op.inputs[1]):
         return False
     gradient.attrs.update(op.attrs)
-    gradient.outputs += op.outputs
-    listing.ops.remove(op)
+    listing.remove(op)
+    listing.change(gradient, outputs=gradient.outputs + op.outputs)
     return True
 
 
-RULES = (
+Rule = Callable[[_Listing, Op], bool]
+RULES: tuple[Rule, ...] = (
     _from_logits,
-    _linear,
     _loss_and_gradient,
     _affine_and_activation,
     _input_gradient_and_activation,
@@ -197,16 +200,25 @@ def fuse(ops: list[Op], wanted: set[Tensor]) -> list[Op]:
     Parameters
     ----------
     ops : list of Op
-        Changed in place.
+        The ops are changed, the list is not.
     wanted : set of Tensor
         Tensors that the caller will read.
     """
-    listing = _Listing(ops, wanted)
     for rule in RULES:
-        while any(rule(listing, op) for op in list(listing.ops)):
+        listing = _Listing(ops, wanted)
+        while _apply(rule, listing):
             pass
-        listing.ops = remove_unused(listing.ops, wanted)
-    return listing.ops
+        ops = remove_unused(list(listing.ops), wanted)
+    return ops
+
+
+def _apply(rule: Rule, listing: _Listing) -> bool:
+    """Go over the ops once; whether the rule changed any."""
+    changed = False
+    for op in list(listing.ops):
+        if op in listing.ops:  # a rule may have merged it with another
+            changed |= rule(listing, op)
+    return changed
 
 
 def remove_unused(ops: list[Op], wanted: set[Tensor]) -> list[Op]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .schedule import Phase, bytes_moved, flops
-from .tape import Op
+from .kinds import bytes_moved, flops, formula
+from .schedule import Phase
 
 __all__ = ["Line", "describe", "make_lines"]
 
@@ -76,91 +76,3 @@ def _sharing(phase: Phase) -> str:
     if phase.by_rows:
         return "rows of the batch"
     return "columns of the batch" if all(op.attrs.get("by_columns") for op in phase.ops) else "parts of what they make"
-
-
-def formula(op: Op) -> str:
-    """The op as an equation."""
-    inputs = ["" if tensor is None else tensor.name for tensor in op.inputs]
-    outputs = [tensor.name for tensor in op.outputs]
-    kernel = op.attrs.get("kernel", "linear")
-    function = "" if kernel == "linear" else kernel
-    match op.name:
-        case "gather":
-            scale = op.attrs["scale"]
-            factor = "" if scale == 1 else f" * {scale:.6g}"
-            factor = f" * {inputs[0]} + {inputs[1]}" if inputs else factor
-            return f"{outputs[0]} = batch of {'y' if outputs[0] == 'Y' else 'x'}{factor}"
-        case "affine":
-            product = f"{inputs[0]} {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
-            return f"{outputs[0]} = {function}({product})" if function else f"{outputs[0]} = {product}"
-        case "partial_affine":
-            return f"{outputs[0]} = halves of {inputs[0]} {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
-        case "sum_of_parts":
-            return f"{outputs[0]} = {function}(Σ {inputs[0]})" if function else f"{outputs[0]} = Σ {inputs[0]}"
-        case "activation" | "softmax":
-            return f"{outputs[0]} = {function or op.name if op.name == 'activation' else op.name}({inputs[0]})"
-        case "dropout":
-            return f"{outputs[0]} = dropout({inputs[0]})"
-        case "noise":
-            return f"{outputs[0]} = {inputs[0]} {'∘ (1 + noise)' if op.attrs['noise']['multiplies'] else '+ noise'}"
-        case "batch_norm" | "moving_norm" | "row_norm":
-            factors = "".join(
-                part for part, name in ((f" ∘ {inputs[1]}", inputs[1]), (f" + {inputs[2]}", inputs[2])) if name
-            )
-            return f"{', '.join(outputs)} = normalized({inputs[0]}){factors}"
-        case "batch_norm_gradient" | "row_norm_gradient":
-            return f"{', '.join(outputs)} = {inputs[0]} ∘ normalized'({inputs[1]})"
-        case "add" | "multiply":
-            return f"{outputs[0]} = {inputs[0]} {'+' if op.name == 'add' else '∘'} {inputs[1]}"
-        case "copy_columns":
-            return f"columns of {outputs[0]} = {'columns of ' * ('start' in op.attrs)}{inputs[0]}"
-        case "loss" | "metric" | "tally":
-            return f"{', '.join(outputs)} = {kernel}({', '.join(inputs)})"
-        case "loss_gradient":
-            return f"{outputs[0]} = {kernel}'({', '.join(inputs)})"
-        case "input_gradient":
-            slope = f" ∘ {kernel}'({inputs[2]})" if len(inputs) > 2 else ""
-            return f"{outputs[0]} = {inputs[0]} {inputs[1]}ᵀ{slope}"
-        case "activation_gradient" | "softmax_gradient":
-            return f"{outputs[0]} = {inputs[0]} ∘ {function or 'softmax'}'({inputs[1]})"
-        case "weight_gradient":
-            return f"{outputs[0]} = {inputs[0]}ᵀ {inputs[1]}" + _update(op)
-        case "bias_gradient":
-            return f"{outputs[0]} = Σ {inputs[0]}" + _update(op)
-        case "mean_gradient":
-            return f"{outputs[0]} = mean of {inputs[0]} over {op.attrs['count']} steps"
-        case "sum_of_squares":
-            return f"{outputs[0]} = Σ squares"
-        case "rescale":
-            return f"{outputs[0]} = {inputs[0]} * {inputs[1]}" + (f" + {inputs[2]}" if inputs[2] else "")
-        case "embedding":
-            return f"{outputs[0]} = rows of {inputs[1]} at {inputs[0]}"
-        case "embedding_gradient":
-            return f"{outputs[0]} = Σ {inputs[1]} at {inputs[0]}" + _update(op)
-        case "penalty":
-            return f"{outputs[0]} = accumulate({op.attrs['penalty']}({inputs[0]}))"
-        case "penalty_gradient":
-            return f"{outputs[0]} = {inputs[0]} + {op.attrs['penalty']}'({inputs[1]})"
-        case "constrain":
-            return f"{outputs[0]} ← {op.attrs['constraint'].name}({outputs[0]})"
-        case "user_forward" | "user_backward":
-            method = op.name.removeprefix("user_")
-            count = len(op.attrs["layer"].input_shapes) + (2 if method == "backward" else 0)
-            return f"{', '.join(outputs)} = {type(op.attrs['layer']).__name__}.{method}({', '.join(inputs[:count])})"
-        case "user_loss" | "user_loss_gradient":
-            method = "value" if op.name == "user_loss" else "gradient"
-            return f"{outputs[0]} = {type(op.attrs['loss']).__name__}.{method}({', '.join(inputs)})"
-        case "update":
-            return _update(op, inputs[1]).removeprefix(", ")
-    return f"{', '.join(outputs)} = {op.name}({', '.join(inputs)})"
-
-
-def _update(op: Op, gradient: str = "") -> str:
-    if "rule" not in op.attrs:
-        return ""
-    (parameter,) = (tensor.name for tensor in op.outputs if tensor.kind == "parameter")
-    gradient = gradient or f"d{parameter}"
-    if "penalty" in op.attrs:
-        gradient += f" + {op.attrs['penalty']}'({parameter})"
-    limited = f"clip({gradient})" if "max_norm" in op.attrs else gradient
-    return f", {parameter} ← {op.attrs['update']}({parameter}, {limited})"

@@ -6,13 +6,13 @@ respect to a tensor is the tensor's name with a d in front. A0 is the batch, Y i
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-__all__ = ["Op", "Tape", "Tensor"]
+__all__ = ["Op", "Tape", "Tensor", "Uses"]
 
 
 @dataclass(eq=False, slots=True)
@@ -45,6 +45,36 @@ class Op:
 
     def __repr__(self) -> str:
         return f"{', '.join(map(repr, self.outputs))} = {self.name}{self.inputs}"
+
+
+class Uses:
+    """Who makes and who reads each tensor, in the order in which the ops were entered.
+
+    Attributes
+    ----------
+    makers, readers : dict of Tensor to dict of Op to None
+        Sets that keep their order; empty for a tensor that no op has.
+    """
+
+    def __init__(self, ops: Iterable[Op]) -> None:
+        self.makers: dict[Tensor | None, dict[Op, None]] = defaultdict(dict)
+        self.readers: dict[Tensor | None, dict[Op, None]] = defaultdict(dict)
+        for op in ops:
+            self.enter(op)
+
+    def enter(self, op: Op) -> None:
+        """Note what an op makes and reads."""
+        for made in op.outputs:
+            self.makers[made][op] = None
+        for read in op.inputs:
+            self.readers[read][op] = None
+
+    def leave(self, op: Op) -> None:
+        """Forget it, before it changes or goes."""
+        for made in op.outputs:
+            del self.makers[made][op]
+        for read in op.inputs:
+            self.readers[read].pop(op, None)  # an op may read a tensor twice
 
 
 class Tape:
@@ -91,13 +121,13 @@ class Tape:
 
     # -- what layers record
 
-    def batch(self, name: str, columns: int, scale: float = 1.0) -> Tensor:
-        """Rows of the caller's data: `columns` reals each."""
-        return self.emit("gather", (), Tensor(name, (columns,)), scale=scale)
+    def batch(self, name: str, source: str, columns: int, scale: float = 1.0) -> Tensor:
+        """Rows of the caller's array that the listing calls `source`: `columns` reals each."""
+        return self.emit("gather", (), Tensor(name, (columns,)), source=source, scale=scale)
 
-    def indices(self, name: str, limit: int, shape: tuple[int, ...] = ()) -> Tensor:
-        """Rows of the caller's data: whole numbers below `limit`, one unless a shape is given."""
-        return self.emit("gather", (), Tensor(name, shape), scale=1.0, limit=limit)
+    def indices(self, name: str, source: str, limit: int, shape: tuple[int, ...] = ()) -> Tensor:
+        """Likewise, of whole numbers below `limit`, one unless a shape is given."""
+        return self.emit("gather", (), Tensor(name, shape), source=source, scale=1.0, limit=limit)
 
     @property
     def parameters(self) -> list[Tensor]:

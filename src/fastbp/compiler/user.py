@@ -11,30 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.layers import Layer
-from fastbp.losses import Loss
-
 from .tape import Op
 
-__all__ = ["as_function"]
+__all__ = ["Function", "backward", "check_defines", "forward", "gradient", "value"]
 
 Arrays = Sequence[np.ndarray]
 Function = Callable[[int], None]
 
 
-def as_function(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
-    """What the op does, on these buffers, for the first rows of them.
-
-    Raises
-    ------
-    TypeError
-        If the layer or the loss does not define the method.
-    """
-    make, base, method = MAKERS[op.name]
-    kind = type(op.attrs["layer" if base is Layer else "loss"])
-    if getattr(kind, method) is getattr(base, method):
-        raise TypeError(f"expected {kind.__name__} to define {method}, got none")
-    return make(op, inputs, outputs)
+def check_defines(author: Any, base: type, method: str) -> None:
+    """Raise TypeError unless a layer or a loss has a method of its own, not that of the base class."""
+    if getattr(type(author), method) is getattr(base, method):
+        raise TypeError(f"expected {type(author).__name__} to define {method}, got none")
 
 
 def shown(array: np.ndarray, rows: int, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -54,7 +42,7 @@ def checked(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
-def user_forward(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
+def forward(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
     """y = layer.forward(*x)."""
     layer, (out,) = op.attrs["layer"], outputs
     shapes, shape, what = layer.input_shapes, layer.output_shape, f"{type(layer).__name__}.forward to return y"
@@ -66,7 +54,7 @@ def user_forward(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
     return run
 
 
-def user_backward(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
+def backward(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
     """The gradients of what came in, and of the weights, from layer.backward(dy, *x, y)."""
     layer, places = op.attrs["layer"], op.attrs["places"]
     shapes = [layer.output_shape, *layer.input_shapes, layer.output_shape]
@@ -96,7 +84,7 @@ def user_backward(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
     return run
 
 
-def user_loss(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
+def value(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
     """loss.value(prediction, target), times the weights of the rows."""
     loss, shape, (out,) = op.attrs["loss"], op.attrs["shape"], outputs
     what = f"{type(loss).__name__}.value to return one number for each row,"
@@ -109,7 +97,7 @@ def user_loss(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
     return run
 
 
-def user_loss_gradient(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
+def gradient(op: Op, inputs: Arrays, outputs: Arrays) -> Function:
     """loss.gradient(prediction, target), times the weights of the rows and the loss's factor; of the mean over rows."""
     loss, shape, factor, (out,) = op.attrs["loss"], op.attrs["shape"], op.attrs["factor"], outputs
     what = f"{type(loss).__name__}.gradient to return the gradient"
@@ -127,11 +115,3 @@ def shown_pair(inputs: Arrays, rows: int, shape: tuple[int, ...]) -> list[np.nda
     prediction, target, *weight = inputs
     of_target = shape if target.ndim == 2 else None
     return [shown(prediction, rows, shape), shown(target, rows, of_target), *(shown(each, rows) for each in weight)]
-
-
-MAKERS: dict[str, tuple[Callable[[Op, Arrays, Arrays], Function], type, str]] = {
-    "user_forward": (user_forward, Layer, "forward"),
-    "user_backward": (user_backward, Layer, "backward"),
-    "user_loss": (user_loss, Loss, "value"),
-    "user_loss_gradient": (user_loss_gradient, Loss, "gradient"),
-}
