@@ -557,3 +557,8 @@ def test_wrong_options_and_targets_are_refused_with_expected_and_received(make, 
 def test_a_class_in_place_of_an_object_is_refused_with_the_way_out():
     with pytest.raises(TypeError, match=r"write AUC\(\)"):
         metrics.get(metrics.AUC)
+
+
+def test_a_name_is_a_str():
+    with pytest.raises(TypeError, match="expected the name of ConfusionMatrix as a str, got 3"):
+        fb.metrics.ConfusionMatrix(3)

@@ -40,6 +40,8 @@ class Metric(Configured):
     probabilities = False
 
     def __init__(self, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"expected the name of {type(self).__name__} as a str, got {name!r}")
         self.name = name or self.default_name
 
     def resolve(self, outputs: int, loss: Loss) -> Metric:
