@@ -110,7 +110,7 @@ def test_a_residual_adds_rows_of_several_axes_that_keep_their_shape():
 def test_a_tape_merges_tensors_of_one_shape_only(merge):
     tape = Tape()
     with pytest.raises(ValueError, match=r"one shape, got a of \(2,\) and b of \(64,\)"):
-        getattr(tape, merge)(tape.batch("a", 2), tape.batch("b", 64))
+        getattr(tape, merge)(tape.batch("a", "x", 2), tape.batch("b", "x", 64))
 
 
 # -- scaling
