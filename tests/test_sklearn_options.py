@@ -10,9 +10,12 @@ from sklearn.utils.class_weight import compute_sample_weight  # noqa: E402
 
 import fastbp as fb  # noqa: E402
 from fastbp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
-from fastbp.sklearn.perceptron import WEIGHTED  # noqa: E402
+from fastbp.sklearn.training import WEIGHTED  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning"),  # scikit-learn 1.6 beside a new SciPy
+]
 X, y = make_classification(200, 6, weights=[0.85], random_state=0)
 
 
@@ -20,7 +23,7 @@ def equal(a, b):
     return all(np.array_equal(*pair) for pair in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True))
 
 
-@pytest.mark.skipif(not WEIGHTED, reason="scikit-learn 1.6 has no weights of rows")
+@pytest.mark.skipif(not WEIGHTED, reason="scikit-learn 1.6 has no weights of rows to compare with")
 @pytest.mark.parametrize("weight", ["balanced", {0: 1.0, 1: 5.0}])
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_class_weights_are_weights_of_rows(weight, solver):

@@ -22,10 +22,8 @@ from fastbp._core._team import threads
 from fastbp.activations import ACTIVATIONS
 from fastbp.sklearn import lbfgs
 from fastbp.sklearn.network import NAMES, network_of
-from fastbp.sklearn.training import Part, Training
+from fastbp.sklearn.training import WEIGHTED, Part, Training
 
-Base = neural_network.MLPClassifier.__mro__[2]
-WEIGHTED = "sample_weight" in inspect.signature(Base._fit).parameters  # since scikit-learn 1.7
 REALS = (np.dtype(np.float32), np.dtype(np.float64))
 OPTIONS: dict[str, Any] = {"dropout": 0.0, "batch_norm": False, "n_threads": None, "callbacks": None}
 
@@ -78,17 +76,21 @@ class Perceptron:
                 {name: np.full(units, value, dtype) for name, value in start.items()} for units in layer_units[1:-1]
             ]
 
+    def _weights_in(self: Any, rest: tuple[Any, ...]) -> np.ndarray | None:
+        """The rows' weights among the arguments of a solver, or where scikit-learn 1.6 has no place for them."""
+        return rest[0] if WEIGHTED else self.__dict__.get("_row_weights")
+
     def _fit_stochastic(self: Any, X: Any, y: np.ndarray, *rest: Any) -> None:
         """In scikit-learn's order: the rows' weights, if it knows them, ..., whether this is partial_fit."""
         with threads(self.n_threads):
-            Training(self, Part(X, y, rest[0] if WEIGHTED else None), rest[-1]).run()
+            Training(self, Part(X, y, self._weights_in(rest)), rest[-1]).run()
 
     def _fit_lbfgs(self: Any, X: Any, y: np.ndarray, *rest: Any) -> None:
         if self.dropout or self.batch_norm:
             raise ValueError("dropout and batch_norm need a stochastic solver, 'sgd' or 'adam', got solver='lbfgs'")
         # SciPy's own part is small, and threads of its BLAS would spin on the cores that the objective is computed on
         with threads(self.n_threads), threadpool_limits(1, "blas"):
-            self._objective = lbfgs.Objective(self, Part(X, y, rest[0] if WEIGHTED else None))
+            self._objective = lbfgs.Objective(self, Part(X, y, self._weights_in(rest)))
             try:
                 super()._fit_lbfgs(X, y, *rest)  # type: ignore[misc]
             finally:
@@ -188,10 +190,13 @@ class MLPClassifier(Perceptron, neural_network.MLPClassifier):
                 raise ValueError("class_weight='balanced' is not supported for partial_fit: give a dict")
             factor = compute_sample_weight(self.class_weight, y)
             sample_weight = factor if sample_weight is None else factor * np.asarray(sample_weight)
-        weights = {"sample_weight": sample_weight} if WEIGHTED else {}
-        if not WEIGHTED and sample_weight is not None:
-            raise ValueError("class_weight needs scikit-learn 1.7 or newer")
-        return super()._fit(X, y, incremental=incremental, **weights)
+        if WEIGHTED:
+            return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+        self._row_weights = sample_weight
+        try:
+            return super()._fit(X, y, incremental=incremental)
+        finally:
+            del self._row_weights
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, (rows, classes)."""

@@ -9,6 +9,7 @@ numbers: rows go into the program with their share of their batch, and each step
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from scipy.special import xlogy
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import shuffle
 
@@ -26,6 +28,7 @@ from fastbp.data import Kind, check_x
 from fastbp.sklearn.network import Network, network_of
 from fastbp.trainer import Pace, each_batch, inference_batch, run_chunks
 
+WEIGHTED = "sample_weight" in inspect.signature(BaseMultilayerPerceptron._fit).parameters  # since scikit-learn 1.7
 PENALTY = 8  # the column of a step's numbers that is the factor of its penalties
 
 
@@ -262,7 +265,8 @@ class Training:
         y = None if held_out is None else held_out.y
         if held_out is not None and is_classifier(estimator):
             y = estimator._label_binarizer.inverse_transform(held_out.y)
-        scored = (None, None, None) if held_out is None else (held_out.X, y, held_out.weights)
+        scored: tuple[Any, ...] = (None, None, None) if held_out is None else (held_out.X, y, held_out.weights)
+        scored = scored if WEIGHTED else scored[:2]
         best = estimator.best_validation_score_
         estimator._update_no_improvement_count(estimator.early_stopping, *scored)
         if held_out is not None:
