@@ -42,6 +42,7 @@
     ROW(hinge)                               \
     ROW(squared_hinge)                       \
     ROW(poisson)                             \
+    ROW(poisson_logits)                      \
     ROW(quantile)                            \
     ROW(gaussian_nll)
 #define FBP_ROW_LOSSES(ROW)              \

@@ -141,6 +141,7 @@ typedef struct {
     double scale;
     double alpha;        // huber: delta; quantile: q; weighted_binary_...: weight of a 1; gaussian_nll: least variance
     double smoothing;    // cross-entropies: the target's part that is shared out evenly
+    double limit;        // cross-entropies from logits: the most that one class can cost, as if p were clipped
     const void *weight;  // (rows,) or NULL
     const void *variance;     // gaussian_nll: (rows, cols)
     void *variance_gradient;  // gaussian_nll: OUT (rows, cols) or NULL: d value / d variance times scale

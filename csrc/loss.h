@@ -18,7 +18,7 @@
 typedef struct {
     const real *dense;  // (cols,) or NULL
     fbp_size label;
-    real alpha, smoothing;
+    real alpha, smoothing, limit;
     const real *variance;     // (cols,) or NULL
     real *variance_gradient;  // (cols,) or NULL
 } row_target;
@@ -56,13 +56,14 @@ FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z
     const vreal shift = vset(largest), log_sum = vset(OP(log_of)(sum));
     group value = OP(group_of)(0), weight = OP(group_of)(0);
     if (one_hot) {
-        value.v[0][0] = log_sum[0] - (chosen - largest);
+        const real cost = log_sum[0] - (chosen - largest);
+        value.v[0][0] = cost > t.limit ? t.limit : cost;
     } else {
         EACH_GROUP(j, cols) {
             const group x = OP(group_load)(z + j, cols - j, 0), y = OP(target)(t, j, cols, cols);
             EACH_PART {
                 // a class of probability zero and target zero adds nothing: 0 * inf is not meant
-                const vreal term = y.v[g] * (log_sum - (x.v[g] - shift));
+                const vreal term = y.v[g] * vmin(vset(t.limit), log_sum - (x.v[g] - shift));
                 value.v[g] += vselect(y.v[g] == 0, vset(0), term);
                 weight.v[g] += y.v[g];
             }
@@ -128,7 +129,7 @@ FBP_INLINE real OP(categorical_crossentropy)(fbp_size cols, const real *p, row_t
 // The losses that are a mean over columns of f(prediction, target): f gives the value and its derivative. Some need
 // more: a parameter; the variance, and a place for the derivative by it.
 typedef struct {
-    vreal alpha, variance, by_variance;
+    vreal alpha, limit, variance, by_variance;
 } lane_extra;
 typedef vreal each_lane(vreal p, vreal t, lane_extra *extra, vreal *derivative);
 
@@ -148,9 +149,8 @@ FBP_INLINE vreal OP(mean_absolute_error)(vreal p, vreal t, lane_extra *extra, vr
 
 // max(z, 0) - z t + log(1 + exp(-|z|))
 FBP_INLINE vreal OP(binary_crossentropy_logits)(vreal z, vreal t, lane_extra *extra, vreal *d) {
-    (void)extra;
     *d = vsigmoid(z) - t;
-    return vselect(z <= 0, vset(0), z) - z * t + vlog1p(vexp(-vabs(z)));
+    return vmin(extra->limit, vselect(z <= 0, vset(0), z) - z * t + vlog1p(vexp(-vabs(z))));
 }
 
 // (1 - t) z + (1 + (alpha - 1) t) (max(-z, 0) + log(1 + exp(-|z|)))
@@ -211,6 +211,14 @@ FBP_INLINE vreal OP(poisson)(vreal p, vreal t, lane_extra *extra, vreal *d) {
     return p - t * vlog(q);
 }
 
+// The same of p = exp(z), without an epsilon.
+FBP_INLINE vreal OP(poisson_logits)(vreal z, vreal t, lane_extra *extra, vreal *d) {
+    (void)extra;
+    const vreal p = vexp(z);
+    *d = p - t;
+    return p - t * z;
+}
+
 FBP_INLINE vreal OP(quantile)(vreal p, vreal t, lane_extra *extra, vreal *d) {
     const vreal q = extra->alpha, e = t - p;
     *d = vselect(e > 0, -q, vselect(e < 0, 1 - q, e));
@@ -238,7 +246,7 @@ FBP_INLINE vreal OP(divergence)(vreal p, vreal t, lane_extra *extra, vreal *d) {
 FBP_INLINE real OP(sum_of_lanes)(each_lane *f, const int paired, real share, fbp_size cols, const real *p, row_target t,
                                  real *gradient, real scale) {
     const vreal s = vset(scale * share);
-    lane_extra extra = {.alpha = vset(t.alpha)};
+    lane_extra extra = {.alpha = vset(t.alpha), .limit = vset(t.limit)};
     group value = OP(group_of)(0);
     EACH_GROUP(j, cols) {
         const group x = OP(group_load)(p + j, cols - j, 0), y = OP(target)(t, j, cols, 2);
@@ -298,7 +306,7 @@ FBP_INLINE void OP(mean_of_narrow)(each_lane *f, const int paired, const int pla
     const real share = (real)1 / (real)cols, smoothing = (real)a->smoothing;
     const vreal s = vset((real)(a->scale) * share), keep = vset(1 - smoothing), spread = vset(smoothing / 2);
     const real *row_weight = a->weight;
-    lane_extra extra = {.alpha = vset((real)a->alpha)};
+    lane_extra extra = {.alpha = vset((real)a->alpha), .limit = vset((real)a->limit)};
     real value[BLOCK], weight[BLOCK];  // of each lane
     fbp_size half = 1;                 // the largest power of two below cols
     while (2 * half < cols) half *= 2;
@@ -352,7 +360,7 @@ typedef real row_loss(fbp_size cols, const real *p, row_target t, real *gradient
 
 FBP_INLINE void OP(each_row)(row_loss *f, const fbp_loss *a) {
     const fbp_size cols = a->cols;
-    row_target t = {.alpha = (real)a->alpha, .smoothing = (real)a->smoothing};
+    row_target t = {.alpha = (real)a->alpha, .smoothing = (real)a->smoothing, .limit = (real)a->limit};
     real weight = 1, scale = (real)a->scale;
     for (fbp_size i = 0; i < a->rows; i++) {
         const real *p = (const real *)a->prediction + i * a->prediction_stride;

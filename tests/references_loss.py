@@ -93,6 +93,10 @@ def cosine_similarity(p, t):
     return -cosine[:, 0], (p * along - t / t_length) / p_length
 
 
+def poisson_logits(z, t):
+    return (np.exp(z) - t * z).mean(axis=1), (np.exp(z) - t) / z.shape[1]
+
+
 LOSSES = {
     "weighted_binary_crossentropy_logits": weighted_binary_crossentropy_logits,
     "huber": huber,
@@ -100,6 +104,7 @@ LOSSES = {
     "hinge": hinge,
     "squared_hinge": squared_hinge,
     "poisson": poisson,
+    "poisson_logits": poisson_logits,
     "quantile": quantile,
     "gaussian_nll": gaussian_nll,
     "kl_divergence": kl_divergence,

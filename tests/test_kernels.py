@@ -244,6 +244,33 @@ def test_sigmoid_binary_cross_entropy_overflows_for_no_finite_logit(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["binary_crossentropy_logits", "categorical_crossentropy_logits"])
+@pytest.mark.parametrize("labels", [False, True])
+def test_a_limit_cuts_what_a_class_costs_and_no_gradient(kind, labels, dtype):
+    if labels and kind.startswith("binary"):
+        pytest.skip("it takes rows")
+    z = (Draw(3).normal(31, 5) * 8).astype(dtype)
+    target = np.arange(31, dtype=np.int32) % 5 if labels else np.eye(5, dtype=dtype)[np.arange(31) % 5]
+    found = []
+    for limit in (np.inf, 7.0):
+        value, gradient = np.empty(31, dtype), np.empty((31, 5), dtype)
+        _program.run_op(_losses.Loss(kind, z, target, value, gradient, limit=limit), 31, 1.0)
+        found.append((value, gradient))
+    p = reference_probabilities(kind, z.astype(np.float64))
+    dense = np.eye(5)[np.arange(31) % 5]
+    cost = np.minimum(-np.log(np.where(dense == 1, p, 1 - p if kind.startswith("binary") else 1)), 7)
+    want = cost.mean(axis=1) if kind.startswith("binary") else cost.sum(axis=1)
+    assert found[0][0].max() > 7
+    np.testing.assert_allclose(found[1][0], want, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+def reference_probabilities(kind, z):
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-z)) if kind.startswith("binary") else FORWARD["softmax"](z)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_matmul_keeps_nan_and_inf_in_their_rows_and_columns(dtype):
     draw = Draw(1)
     a, b = draw.normal(53, 300).astype(dtype), draw.normal(300, 131).astype(dtype)

@@ -28,6 +28,12 @@ CASES = {
     "log_cosh": (losses.LogCosh(), "linear", REAL, reference.log_cosh),
     "quantile": (losses.Quantile(0.2), "linear", REAL, partial(reference.quantile, q=0.2)),
     "poisson": (losses.Poisson(), "softplus", np.abs(REAL), reference.poisson),
+    "poisson of rates": (
+        losses.Poisson(),
+        "exponential",
+        np.abs(REAL),
+        lambda p, t: reference.poisson_logits(np.log(p), t),
+    ),
     "hinge": (losses.Hinge(), "tanh", 2 * ONE_HOT - 1, reference.hinge),
     "hinge of 0 and 1": (losses.Hinge(), "tanh", ONE_HOT, reference.hinge),
     "squared_hinge": (losses.SquaredHinge(), "tanh", ONE_HOT, reference.squared_hinge),

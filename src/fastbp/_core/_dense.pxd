@@ -16,3 +16,5 @@ cdef inline void set_step(fbp_update* update, const Share* share) noexcept nogil
         update.shrink, update.gradient_rate = share.numbers.shrink, share.numbers.gradient_rate
         update.correction = share.numbers.correction
         update.keep, update.overwrite = share.numbers.keep, share.numbers.overwrite
+        update.l1 *= share.numbers.penalty
+        update.l2 *= share.numbers.penalty

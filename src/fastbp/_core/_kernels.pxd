@@ -100,7 +100,7 @@ cdef extern from "fbp_kernels.h" nogil:
         void* value
         void* gradient
         fbp_size gradient_stride
-        double scale, alpha, smoothing
+        double scale, alpha, smoothing, limit
         const void* weight
         const void* variance
         void* variance_gradient

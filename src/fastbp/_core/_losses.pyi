@@ -26,6 +26,7 @@ class Loss(_Comparison):
         weight: Array | None = None,
         alpha: float = 0,
         smoothing: float = 0,
+        limit: float = ...,
     ) -> None: ...
     def set_variance(self, variance: Array, gradient: Array) -> None: ...
 

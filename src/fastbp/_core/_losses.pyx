@@ -8,6 +8,7 @@
 
 cimport numpy as cnp
 from libc.stdint cimport int32_t
+from libc.math cimport INFINITY
 from libc.string cimport memset
 
 import numpy as np
@@ -125,12 +126,12 @@ cdef class Loss(_Comparison):
 
     def __init__(self, str kind, cnp.ndarray prediction, cnp.ndarray target, cnp.ndarray value=None,
                  cnp.ndarray gradient=None, bint mean=True, double scale=1, cnp.ndarray weight=None, double alpha=0,
-                 double smoothing=0):
+                 double smoothing=0, double limit=INFINITY):
         self.set(prediction, target, value, weight)
         self.fn = loss
         self.p.loss.kind = LOSSES[kind]
         self.p.mean = mean
-        self.p.loss.scale, self.p.loss.alpha, self.p.loss.smoothing = scale, alpha, smoothing
+        self.p.loss.scale, self.p.loss.alpha, self.p.loss.smoothing, self.p.loss.limit = scale, alpha, smoothing, limit
         if gradient is not None:
             self.arrays += (gradient,)
             self.p.gradient = view_of(gradient)

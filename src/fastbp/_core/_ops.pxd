@@ -16,6 +16,7 @@ cdef struct Numbers:
     double held             # 1: no parameter changes in this step
     double keep             # and the next: of fbp_update
     double overwrite
+    double penalty          # factor of all penalties for the size of weights (_penalty.pyx)
 cdef enum:
     STREAMED_BYTES = 16 << 20   # results as large as this may go past the caches
 

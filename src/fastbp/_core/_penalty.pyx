@@ -15,7 +15,7 @@ from ._ops cimport *
 
 cnp.import_array()
 
-cdef struct Penalties:            # totals[lap, block] += rows * (l1 sum |w| + l2 sum w^2) of block
+cdef struct Penalties:            # totals[lap, block] += rows * (l1 sum |w| + l2 sum w^2) of block, * Numbers.penalty
     const fbp_kernels* kernels
     View weight                   # IN, as one row
     double l1, l2
@@ -27,14 +27,14 @@ cdef void penalty(const void* args, const Share* share) noexcept nogil:
     cdef const Penalties* p = <const Penalties*> args
     cdef Py_ssize_t blocks = block_sums(p.weight.cols), begin, end, block, n
     cdef const char* w
-    cdef double value
+    cdef double value, weight = share.rows * share.numbers.penalty if share.numbers else share.rows
     cut(blocks, 1, share.index, share.count, &begin, &end)
     for block in range(begin, end):
         w = p.weight.data + block * BLOCK * p.weight.itemsize
         n = min(BLOCK, p.weight.cols - block * BLOCK)
         value = p.l1 * p.kernels.sum_of_absolutes(n, w) if p.l1 else 0
         value += p.l2 * p.kernels.sum_of_squares(n, w) if p.l2 else 0
-        p.totals[share.lap * p.stride + block] += share.rows * value
+        p.totals[share.lap * p.stride + block] += weight * value
 
 
 cdef class Penalty(Op):

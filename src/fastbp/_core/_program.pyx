@@ -286,7 +286,7 @@ cdef class Program:
         Parameters
         ----------
         first, rows : int
-        rates : float64 array, shape (steps,) or (steps, 8), C-contiguous, optional
+        rates : float64 array, shape (steps,) or (steps, 9), C-contiguous, optional
             Of each step of each lap, for programs with updates: the step size, or all that `_ops.Numbers` has.
         laps : int
         step : int

@@ -11,6 +11,7 @@
 
 import os
 import time
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -48,6 +49,19 @@ def set_num_threads(n):
     """
     global _requested
     _requested = _from_environment if n is None else _checked(n, "number of threads")
+
+
+@contextmanager
+def threads(n):
+    """Inside, kernels use so many threads at most; None: as before."""
+    global _requested
+    before = _requested
+    if n is not None:
+        set_num_threads(n)
+    try:
+        yield
+    finally:
+        _requested = before
 
 
 def get_num_threads():

@@ -20,7 +20,7 @@ from ._kernels import VECTORS
 
 cnp.import_array()
 
-cdef int SCALE = VECTORS["scale"], BLEND = VECTORS["blend"]
+cdef int SCALE = VECTORS["scale"], BLEND = VECTORS["blend"], PENALTY = VECTORS["penalty"]
 
 cdef struct Map:                  # out = f(x, other)
     const fbp_kernels* kernels
@@ -32,8 +32,12 @@ cdef struct Map:                  # out = f(x, other)
 cdef void vector_map(const void* args, const Share* share) noexcept nogil:
     cdef const Map* p = <const Map*> args
     cdef Py_ssize_t i0, i1, j0, j1, size = p.x.itemsize
+    cdef fbp_vector vector = p.vector
+    if share.numbers and vector.kind == PENALTY:
+        vector.a *= share.numbers.penalty
+        vector.b *= share.numbers.penalty
     cut_matrix(p.x.rows, p.x.cols, size, share, &i0, &i1, &j0, &j1)
-    p.kernels.vector_map(&p.vector, i0, j0, i1 - i0, j1 - j0, p.x.data + (i0 * p.x.rs + j0) * size, p.x.rs,
+    p.kernels.vector_map(&vector, i0, j0, i1 - i0, j1 - j0, p.x.data + (i0 * p.x.rs + j0) * size, p.x.rs,
                          p.out.data + (i0 * p.out.rs + j0) * size, p.out.rs)
 
 

@@ -17,6 +17,7 @@ __all__ = ["fuse", "remove_unused"]
 FROM_LOGITS = {
     ("softmax", "categorical_crossentropy"): "categorical_crossentropy_logits",
     ("sigmoid", "binary_crossentropy"): "binary_crossentropy_logits",
+    ("exponential", "poisson"): "poisson_logits",
 }
 # A metric that asks for the order of columns alone reads the input of a softmax, which keeps it. (Where outputs round
 # to the same number, the input decides: it knows better.)

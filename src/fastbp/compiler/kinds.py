@@ -115,7 +115,7 @@ def _weight(x: Arrays) -> Any:
 
 def _loss(op: Op, x: Arrays, **outputs: Any) -> Any:
     """A loss with its factor in the sum of losses and its constants."""
-    names = {"factor": "scale", "alpha": "alpha", "smoothing": "smoothing"}
+    names = {"factor": "scale", "alpha": "alpha", "smoothing": "smoothing", "most": "limit"}
     constants = {names[name]: value for name, value in op.attrs.items() if name in names}
     return _losses.Loss(op.attrs["kernel"], x[0], x[1], weight=_weight(x), **outputs, **constants)
 

@@ -16,6 +16,7 @@ from fastbp import schedules
 from fastbp._core import _dense, _memory
 from fastbp.utils import check_count, check_flag, check_number
 
+NUMBERS = 9  # of `_ops.Numbers`
 AHEAD = 64  # steps that are worked out together where the rate is constant
 LearningRate = Any  # a number, a LearningRateSchedule, a callable of the step, or a schedule's configuration
 
@@ -175,7 +176,7 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, value: LearningRate) -> None:
         self.schedule = schedules.get(value)
-        self._ahead = 0, np.zeros((0, 8))
+        self._ahead = 0, np.zeros((0, NUMBERS))
 
     @property
     def iterations(self) -> int:
@@ -190,9 +191,10 @@ class Optimizer:
         return self.numbers(step, count)[:, 0]
 
     def numbers(self, step: int, count: int) -> np.ndarray:
-        """All that changes from update to update, of the same updates, shape (count, 8), float64: `_ops.Numbers`."""
+        """All that changes from update to update, of the same updates, shape (count, 9), float64: `_ops.Numbers`."""
         number = np.arange(step + 1.0, step + count + 1)
-        numbers = np.zeros((count, 8))
+        numbers = np.zeros((count, NUMBERS))
+        numbers[:, 8] = 1
         numbers[:, 0] = self.schedule(number - 1)
         if self.weight_decay:
             numbers[:, 1] = self.weight_decay * numbers[:, 0]

@@ -1,0 +1,170 @@
+"""Floor 4. The network behind an estimator: a model of this package on the estimator's own weights.
+
+`coefs_` and `intercepts_` stay what scikit-learn says they are, lists of arrays that belong to the estimator. While a
+network is there, these arrays are views of its parameters; whatever else somebody puts into the lists is copied in when
+it is found. So an estimator means the same without its network: pickles leave it out, and it is made again when wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import log
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastbp.layers import Activation, BatchNormalization, Dense, Dropout, Input
+from fastbp.losses import BinaryCrossentropy, Loss, MeanSquaredError, Poisson, SparseCategoricalCrossentropy
+from fastbp.regularizers import L2
+from fastbp.sequential import Sequential
+
+NAMES = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's, where ours differ
+
+MOMENTUM = 0.9  # of the moving moments: estimators see few batches
+
+
+class _LogLoss(SparseCategoricalCrossentropy):
+    """Cross-entropy of probabilities that scikit-learn clips where it reports them, at the dtype's epsilon."""
+
+    def __init__(self, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+
+    def constants(self) -> dict[str, float]:
+        return {"most": -log(self.epsilon)}
+
+
+class _BinaryLogLoss(BinaryCrossentropy):
+    """The same of each output."""
+
+    def __init__(self, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+
+    def constants(self) -> dict[str, float]:
+        return {"most": -log(self.epsilon)}
+
+
+class Plan(NamedTuple):
+    """What a network is made from."""
+
+    sizes: tuple[int, ...]  # of all layers, from the features to the outputs
+    activations: tuple[str, ...]  # of the layers behind the first
+    dtype: np.dtype
+    alpha: float
+    dropout: float
+    batch_norm: bool
+    seed: int
+
+    def loss(self) -> tuple[Loss, float, float]:
+        """The loss, by what to multiply it for the gradient that scikit-learn goes by, and for what it reports.
+
+        The gradient is output - target for each output. Our losses are means over the outputs, but for softmax.
+        """
+        outputs, epsilon = self.sizes[-1], float(np.finfo(self.dtype).eps)
+        match self.activations[-1]:
+            case "softmax":
+                return _LogLoss(epsilon), 1, 1
+            case "logistic":
+                return _BinaryLogLoss(epsilon), outputs, outputs
+            case "exp":
+                return Poisson(), outputs, outputs
+        return MeanSquaredError(), outputs / 2, 1 / 2
+
+
+class Network:
+    """A built model, and which of its parameters are which of the estimator's.
+
+    Attributes
+    ----------
+    plan : Plan
+    model : Sequential
+    loss, scale, reported
+        As `Plan.loss` returns them.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.loss, self.scale, self.reported = plan.loss()
+        self.model = Sequential([Input((plan.sizes[0],), dtype=plan.dtype), *_layers(plan)])
+        dense = [layer for layer in self.model.layers if isinstance(layer, Dense)]
+        self.kernels, self.biases = ([values_of(layer)[k] for layer in dense] for k in (0, 1))
+        norms = [layer for layer in self.model.layers if isinstance(layer, BatchNormalization)]
+        names = ("gamma", "beta", "moving_mean", "moving_variance")
+        self.norms = [dict(zip(names, values_of(layer), strict=True)) for layer in norms]
+
+    def adopt(self, estimator: Any) -> None:
+        """Take over the weights that the estimator has, and let it have those of the model in their place."""
+        for values, given in self._places(estimator):
+            for place, value in values.items() if isinstance(values, dict) else enumerate(values):
+                if given[place] is not value:
+                    value[...] = given[place]
+                    if given[place].dtype == value.dtype:
+                        given[place] = value
+
+    def _places(self, estimator: Any) -> Iterator[tuple[Any, Any]]:
+        yield self.kernels, estimator.coefs_
+        yield self.biases, estimator.intercepts_
+        if self.norms:
+            yield from zip(self.norms, estimator.batch_norms_, strict=True)
+
+    def fits(self, estimator: Any) -> bool:
+        """Whether the estimator's weights are those of the model."""
+        pairs = (
+            *zip(self.kernels, estimator.coefs_, strict=False),
+            *zip(self.biases, estimator.intercepts_, strict=False),
+        )
+        return all(value is given for value, given in pairs)
+
+
+def values_of(layer: Any) -> list[np.ndarray]:
+    """The arrays of a built layer's variables."""
+    return [variable.value for variable in layer.weights]
+
+
+def _layers(plan: Plan) -> Iterator[Any]:
+    regularizer = L2(plan.alpha / 2) if plan.alpha else None
+    last = len(plan.activations) - 1
+    for k, (units, name) in enumerate(zip(plan.sizes[1:], plan.activations, strict=True)):
+        activation, inner = NAMES.get(name, name), k < last
+        normed = plan.batch_norm and inner
+        yield Dense(units, None if normed else activation, kernel_initializer="zeros", kernel_regularizer=regularizer)
+        if normed:
+            yield BatchNormalization(momentum=MOMENTUM)
+            yield Activation(activation)
+        if plan.dropout and inner:
+            yield Dropout(plan.dropout, seed=plan.seed + k)
+
+
+def plan_of(estimator: Any, dtype: np.dtype) -> Plan:
+    """What an estimator with weights asks for."""
+    coefs = estimator.coefs_
+    sizes = (coefs[0].shape[0], *(coef.shape[1] for coef in coefs))
+    activations = (*hidden_activations(estimator, len(coefs) - 1), estimator.out_activation_)
+    seed = getattr(estimator, "_dropout_seed", 0)
+    return Plan(
+        sizes, activations, np.dtype(dtype), float(estimator.alpha), estimator.dropout, estimator.batch_norm, seed
+    )
+
+
+def hidden_activations(estimator: Any, layers: int) -> tuple[str, ...]:
+    """The activation of each hidden layer; ValueError if there is not one for each."""
+    given = estimator.activation
+    if isinstance(given, str):
+        return (given,) * layers
+    if len(given) != layers:
+        raise ValueError(f"expected an activation for each of {layers} hidden layers, got {len(given)}")
+    return tuple(given)
+
+
+def network_of(estimator: Any, dtype: np.dtype) -> Network:
+    """The estimator's network in this dtype, with the weights that the estimator has."""
+    plan = plan_of(estimator, dtype)
+    network = estimator.__dict__.get("_network")
+    if network is None or network.plan != plan:
+        network = Network(plan)
+        if dtype == estimator.coefs_[0].dtype:
+            estimator._network = network
+    network.adopt(estimator)
+    found: Network = network
+    return found

@@ -1,0 +1,129 @@
+"""What fastbp.sklearn adds to scikit-learn's estimators."""
+
+import numpy as np
+import pytest
+
+sklearn = pytest.importorskip("sklearn")
+
+from sklearn.datasets import make_classification  # noqa: E402
+from sklearn.utils.class_weight import compute_sample_weight  # noqa: E402
+
+import fastbp as fb  # noqa: E402
+from fastbp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
+from fastbp.sklearn.training import WEIGHTED  # noqa: E402
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning"),  # scikit-learn 1.6 beside a new SciPy
+]
+X, y = make_classification(200, 6, weights=[0.85], random_state=0)
+
+
+def equal(a, b):
+    return all(np.array_equal(*pair) for pair in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True))
+
+
+@pytest.mark.skipif(not WEIGHTED, reason="scikit-learn 1.6 has no weights of rows to compare with")
+@pytest.mark.parametrize("weight", ["balanced", {0: 1.0, 1: 5.0}])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_class_weights_are_weights_of_rows(weight, solver):
+    a = MLPClassifier((5,), solver=solver, max_iter=10, random_state=0, class_weight=weight).fit(X, y)
+    b = MLPClassifier((5,), solver=solver, max_iter=10, random_state=0).fit(X, y, compute_sample_weight(weight, y))
+    assert equal(a, b)
+
+
+def test_balanced_weights_need_all_rows():
+    with pytest.raises(ValueError, match="give a dict"):
+        MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
+
+
+def test_activations_by_layer():
+    options = {"hidden_layer_sizes": (6, 5), "max_iter": 5, "random_state": 0}
+    assert equal(
+        MLPClassifier(activation="tanh", **options).fit(X, y),
+        MLPClassifier(activation=("tanh", "tanh"), **options).fit(X, y),
+    )
+    mixed = MLPClassifier(activation=("gelu", "identity"), **options).fit(X, y)
+    hidden = fb.ops.gelu(X @ mixed.coefs_[0] + mixed.intercepts_[0]) @ mixed.coefs_[1] + mixed.intercepts_[1]
+    want = fb.ops.sigmoid(hidden @ mixed.coefs_[2] + mixed.intercepts_[2])
+    np.testing.assert_allclose(mixed.predict_proba(X)[:, 1:], want, rtol=1e-12)
+    with pytest.raises(ValueError, match="expected an activation for each of 2 hidden layers, got 1"):
+        MLPClassifier(activation=("tanh",), **options).fit(X, y)
+    with pytest.raises(ValueError, match="'activation' parameter of MLPClassifier must be"):
+        MLPClassifier(activation="tan", **options).fit(X, y)
+
+
+def test_dropout_is_for_training_alone_and_repeats_itself():
+    options = {"hidden_layer_sizes": (40,), "max_iter": 5, "random_state": 0}
+    plain = MLPRegressor(**options).fit(X, y)
+    a, b = (MLPRegressor(dropout=0.5, **options).fit(X, y) for _ in range(2))
+    assert equal(a, b)
+    assert not equal(a, plain)
+    want = np.maximum(X @ a.coefs_[0] + a.intercepts_[0], 0) @ a.coefs_[1] + a.intercepts_[1]
+    np.testing.assert_allclose(a.predict(X), want[:, 0], rtol=1e-9)
+
+
+def test_batch_normalisation():
+    wide = X * 1000 + 5000
+    options = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.01, "max_iter": 60, "random_state": 0}
+    estimator = MLPClassifier(batch_norm=True, **options).fit(wide, y)
+    assert estimator.score(wide, y) > 0.85 > MLPClassifier(**options).fit(wide, y).score(wide, y)
+    (norm,) = estimator.batch_norms_
+    z = wide @ estimator.coefs_[0] + estimator.intercepts_[0]
+    a = fb.ops.relu((z - norm["moving_mean"]) / np.sqrt(norm["moving_variance"] + 1e-3) * norm["gamma"] + norm["beta"])
+    want = fb.ops.sigmoid(a @ estimator.coefs_[1] + estimator.intercepts_[1])
+    np.testing.assert_allclose(estimator.predict_proba(wide)[:, 1:], want, rtol=1e-9)
+
+
+def test_batch_normalisation_goes_on_and_comes_back():
+    import pickle
+
+    options = {"hidden_layer_sizes": (8, 8), "batch_norm": True, "max_iter": 6, "random_state": 0, "warm_start": True}
+    estimator = MLPClassifier(**options).fit(X, y)
+    again = pickle.loads(pickle.dumps(estimator))
+    assert np.array_equal(again.predict_proba(X), estimator.predict_proba(X))
+    assert equal(again.fit(X, y), estimator.fit(X, y))
+    best = MLPClassifier(early_stopping=True, **options).fit(X, y)
+    assert best.validation_scores_[int(np.argmax(best.validation_scores_))] == best.best_validation_score_
+
+
+@pytest.mark.parametrize("option", [{"dropout": 0.5}, {"batch_norm": True}])
+def test_lbfgs_takes_neither(option):
+    with pytest.raises(ValueError, match="need a stochastic solver"):
+        MLPClassifier(solver="lbfgs", **option).fit(X, y)
+
+
+@pytest.mark.parametrize("option", [{"dropout": 1.0}, {"dropout": -0.1}, {"batch_norm": 3}, {"n_threads": 0}])
+def test_options_are_checked(option):
+    with pytest.raises(ValueError, match=f"The '{next(iter(option))}' parameter of MLPRegressor must be"):
+        MLPRegressor(**option).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+def test_any_number_of_threads_gives_the_same_bits(solver):
+    before = fb.get_num_threads()
+    wide = np.repeat(X, 20, axis=1)
+    fits = [MLPClassifier(solver=solver, max_iter=5, random_state=0, n_threads=n).fit(wide, y) for n in (1, 2, 3, None)]
+    assert all(equal(fits[0], each) for each in fits)
+    assert np.array_equal(fits[0].predict_proba(wide), fits[1].predict_proba(wide))
+    assert fb.get_num_threads() == before
+
+
+def test_callbacks_hear_and_stop():
+    seen = []
+
+    class Listener(fb.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, sorted(logs)))
+            self.model.stop_training = epoch == 2
+
+    estimator = MLPClassifier(callbacks=[Listener()], early_stopping=True).fit(X, y)
+    assert estimator.n_iter_ == 3
+    assert seen == [(k, ["loss", "val_loss", "val_score"]) for k in range(3)]
+
+
+def test_the_loss_of_rows_held_out():
+    estimator = MLPRegressor(hidden_layer_sizes=(5,), early_stopping=True, max_iter=8, random_state=0).fit(X, y)
+    assert len(estimator.validation_loss_curve_) == estimator.n_iter_ == len(estimator.validation_scores_)
+    held_out = np.array(estimator.validation_loss_curve_)
+    assert np.corrcoef(held_out, estimator.validation_scores_)[0, 1] == pytest.approx(-1)  # R² is linear in it
