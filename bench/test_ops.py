@@ -99,9 +99,9 @@ def test_both_sides_compute_the_same(name):
 
 @pytest.mark.benchmark(max_time=0.2, warmup=False)
 @pytest.mark.parametrize("which", ["fastbp", "numpy"])
-@pytest.mark.parametrize("turn", range(TURNS))
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("turn", range(TURNS))  # minutes apart: a machine may be slow for longer than a function takes
 def test_speed(benchmark, copied, name, size, turn, which):
     if size == SIZES[-1] and turn == 0 and ROWS[name].moves:
         copied()

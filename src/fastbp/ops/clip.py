@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastbp._core import _memory, _vectors
 from fastbp._core._program import run_op
-from fastbp.ops.edge import MOVED, REALS, Array, changeable, elementwise, finished, like, output, real, together
+from fastbp.ops.edge import MOVED, Array, changeable, elementwise, finished, like, output, real, together
 from fastbp.utils import as_number, check_number
 
 
@@ -205,12 +205,10 @@ def _place(name: str, array: Array) -> Array:
 def _sum_of_squares(gradients: Sequence[Array]) -> float:
     """In one op for all arrays of a type."""
     total = 0.0
-    for dtype in REALS:
-        arrays = tuple(np.ascontiguousarray(g) for g in gradients if g.dtype == dtype)
-        if arrays:
-            op = _vectors.SumOfSquares(arrays)
-            run_op(op, 1, 2 * MOVED * sum(g.size for g in arrays))
-            total += op.total()
+    for dtype in dict.fromkeys([g.dtype for g in gradients]):
+        op = _vectors.SumOfSquares(tuple([np.ascontiguousarray(g) for g in gradients if g.dtype == dtype]))
+        run_op(op, 1, 2 * MOVED * sum([g.size for g in gradients if g.dtype == dtype]))
+        total += op.total()
     return total
 
 
