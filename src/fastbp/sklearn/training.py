@@ -20,7 +20,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
-from sklearn.utils import shuffle
 
 from fastbp import optimizers
 from fastbp.callbacks import CallbackList, check_callbacks
@@ -72,7 +71,7 @@ class Data:
     def shares(self, order: np.ndarray, batch: int) -> tuple[np.ndarray | None, np.ndarray]:
         """Each row's weight times rows over weight of its batch (None: 1); and the weight of each batch."""
         starts = np.arange(0, self.size, batch)
-        rows = np.diff(starts, append=self.size)
+        rows = np.minimum(batch, self.size - starts)
         if self.weights is None:
             return None, rows
         sums = np.add.reduceat(self.weights[order], starts)
@@ -222,8 +221,10 @@ class Training:
         """One epoch, and what scikit-learn notes of it."""
         estimator = self.estimator
         calls.call("on_epoch_begin", estimator.n_iter_, {})
-        if estimator.shuffle:
-            self.order = shuffle(self.order, random_state=estimator._random_state)
+        if estimator.shuffle:  # with the draws of sklearn.utils.shuffle, which takes as long as a step to begin
+            drawn = np.arange(self.data.size)
+            estimator._random_state.shuffle(drawn)
+            self.order = self.order[drawn]
         estimator.loss_ = self.steps(calls)
         estimator.n_iter_ += 1
         estimator.t_ += self.data.size
