@@ -73,9 +73,13 @@ SHORT = """## What falls short, and why
   saves.
 - **Products.** OpenBLAS has a good one too. A core does 86 to 90 GFLOP/s of some 100 on the three products of a dense
   layer; which side is ahead by a few per cent changes with the shape.
-- **Normalised rows of 4096.** A row is read from memory, then gone over again for its variance and for the result.
-  Asking for the next row ahead took less than a tenth off in cache and nothing that could be told from noise in memory,
-  so it was dropped.
+- **Gradients of normalised rows of 4096.** Rows of x and of dy are read from memory, then gone over again for the
+  result. Asking for the next row ahead took less than a tenth off in cache and nothing that could be told from noise in
+  memory, so it was dropped. (What goes past the caches now waits for memory once a thread, not once in 2 KB: that had
+  cost the forward pass a third.)
+- **`batch_norm` at 256 x 1024.** Moments need all rows before the first result: three stages with a wait between two.
+  All stages by columns, without a wait, took as long.
+- **The mean of all.** Sums, products and what is one pass in NumPy, too, hold it down: there is nothing to fuse.
 - **Groups of few elements.** For each there are two sums across lanes, a quotient and a square root, some 22 ns for 4
   elements and 38 for 32, one after the other in part. Sixteen groups are made side by side, which took a fifth off.
 - **`one_hot`** fills with zeros on one thread, as NumPy does.
