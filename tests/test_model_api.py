@@ -554,3 +554,10 @@ def test_check_gradients_leaves_the_random_state_alone():
         return fb.Sequential([fb.Dense(2, input_shape=(3,))]).get_weights()[0]
 
     np.testing.assert_array_equal(draw(True), draw(False))
+
+
+@pytest.mark.parametrize("given", [{"scores": "mse"}, ["mse"], ("mse",), {"name": "mean_squared_error"}])
+def test_the_loss_of_one_output_may_be_given_as_those_of_several(given):
+    model = fb.Sequential([fb.Input((6,)), fb.Dense(1, name="scores")])
+    model.compile("sgd", given)
+    assert model.loss.name == "mean_squared_error"

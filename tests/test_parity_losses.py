@@ -38,9 +38,9 @@ PAIRS = {
     ),
     "poisson": (
         losses.Poisson(),
-        "exponential",
+        "softplus",
         np.abs(REAL),
-        torch.exp,
+        F.softplus,
         lambda p, y: F.poisson_nll_loss(p, y, log_input=False, eps=1e-7),
     ),
     "hinge": (losses.Hinge(), "linear", 2 * ONE_HOT - 1, None, lambda p, y: (1 - p * y).clamp(min=0).mean()),

@@ -196,3 +196,20 @@ def test_a_float32_estimator_predicts_float64_rows_in_float64():
     a, b = same(kind, X.astype(np.float32), y, max_iter=3)
     assert b.predict(X).dtype == a.predict(X).dtype == np.float64
     np.testing.assert_allclose(b.predict(X), a.predict(X), rtol=1e-3)
+
+
+@pytest.mark.parametrize("order", [("adam", "sgd"), ("sgd", "adam")])
+def test_partial_fit_goes_on_with_its_optimizer(order):
+    kind, X, y = task("binary")
+    pair = []
+    for module in (theirs, ours):
+        estimator = getattr(module, kind)(random_state=3, solver=order[0]).partial_fit(X, y, classes=[0, 1])
+        pair.append(estimator.set_params(solver=order[1]).partial_fit(X, y))
+    check(*pair, 1e-9)
+
+
+def test_losses_of_several_labels_are_clipped_alike():
+    kind, X, y = task("multilabel")
+    a, b = (fitted(m, kind, X * 300, y, solver="sgd", learning_rate_init=0.5, max_iter=1) for m in (theirs, ours))
+    assert a.loss_ > 10
+    np.testing.assert_allclose(b.loss_, a.loss_, rtol=1e-3)  # theirs rounds where 1 - p is hardly more than nothing

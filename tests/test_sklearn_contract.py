@@ -112,6 +112,13 @@ def test_what_predict_proba_says_before_fit():
         ours.MLPClassifier().predict_proba(X)
 
 
+def test_warnings_can_be_filtered_by_scikit_learns_module():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", module="sklearn")
+        ours.MLPClassifier(max_iter=1).fit(X, y)
+
+
 def warned(module, options):
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
@@ -157,6 +164,16 @@ def test_ctrl_c_leaves_a_model_that_works():
         estimator = ours.MLPClassifier(max_iter=50, callbacks=interrupt(3)).fit(X, y)
     assert estimator.n_iter_ == 4
     assert estimator.predict(X).shape == y.shape
+
+
+def test_ctrl_c_between_batches_counts_the_steps_that_were_done():
+    def act(batch, logs):
+        if batch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        estimator = ours.MLPClassifier(batch_size=10, callbacks=LambdaCallback(on_train_batch_end=act)).fit(X, y)
+    assert estimator._optimizer.t == 3
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])

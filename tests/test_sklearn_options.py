@@ -1,5 +1,7 @@
 """What fastbp.sklearn adds to scikit-learn's estimators."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -87,9 +89,9 @@ def test_batch_normalisation_goes_on_and_comes_back():
     assert best.validation_scores_[int(np.argmax(best.validation_scores_))] == best.best_validation_score_
 
 
-@pytest.mark.parametrize("option", [{"dropout": 0.5}, {"batch_norm": True}])
-def test_lbfgs_takes_neither(option):
-    with pytest.raises(ValueError, match="need a stochastic solver"):
+@pytest.mark.parametrize("option", [{"dropout": 0.5}, {"batch_norm": True}, {"callbacks": fb.callbacks.Callback()}])
+def test_lbfgs_takes_none_of(option):
+    with pytest.raises(ValueError, match="needs a stochastic solver"):
         MLPClassifier(solver="lbfgs", **option).fit(X, y)
 
 
@@ -127,3 +129,100 @@ def test_the_loss_of_rows_held_out():
     assert len(estimator.validation_loss_curve_) == estimator.n_iter_ == len(estimator.validation_scores_)
     held_out = np.array(estimator.validation_loss_curve_)
     assert np.corrcoef(held_out, estimator.validation_scores_)[0, 1] == pytest.approx(-1)  # R² is linear in it
+
+
+def test_one_activation_and_a_sequence_of_it_draw_alike():
+    options = {"max_iter": 3, "random_state": 0, "hidden_layer_sizes": (4, 3)}
+    by_name = MLPClassifier(activation="logistic", **options).fit(X, y)
+    for given in ("sigmoid", ("logistic", "logistic"), ["sigmoid", "logistic"], np.array(["logistic", "sigmoid"])):
+        assert equal(MLPClassifier(activation=given, **options).fit(X, y), by_name)
+    with pytest.raises(ValueError, match=r"expected activations among .*, got 'tan'"):
+        MLPClassifier(activation=("tanh", "tan"), **options).fit(X, y)
+
+
+def test_a_class_that_is_not_named_counts_one():
+    chunks = [(X[k::2][:30], y[k::2][:30]) for k in (0, 1)]
+    a, b = (MLPClassifier((5,), random_state=0, class_weight=w) for w in ({1: 3.0}, {0: 1.0, 1: 3.0}))
+    for rows, labels in chunks:
+        for each in (a, b):
+            each.partial_fit(rows, labels, classes=[0, 1])
+    assert equal(a, b)
+    with pytest.raises(ValueError, match=r"class_weight for classes among \[0, 1\], got 7"):
+        MLPClassifier(class_weight={7: 2.0}).fit(X, y)
+
+
+def test_parameters_may_change_after_fit():
+    estimator = MLPClassifier((8,), max_iter=5, random_state=0).fit(X, y)
+    before = estimator.predict_proba(X)
+    estimator.set_params(activation="tanh")
+    want = np.tanh(X @ estimator.coefs_[0] + estimator.intercepts_[0]) @ estimator.coefs_[1] + estimator.intercepts_[1]
+    np.testing.assert_allclose(estimator.predict_proba(X)[:, 1:], fb.ops.sigmoid(want), rtol=1e-9)
+    assert np.array_equal(estimator.set_params(activation="relu").predict_proba(X), before)
+    estimator.coefs_ = tuple(np.zeros_like(coef) for coef in estimator.coefs_)
+    assert np.ptp(estimator.predict_proba(X), axis=0) == pytest.approx(0)
+
+
+def test_batch_normalisation_is_no_matter_of_a_warm_start():
+    estimator = MLPClassifier((8,), max_iter=2, random_state=0, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="as when the weights were made, without it, got True"):
+        estimator.set_params(batch_norm=True).fit(X, y)
+    estimator.set_params(warm_start=False).fit(X, y)
+    assert estimator.set_params(batch_norm=False).fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_callbacks_that_set_the_rate(solver):
+    schedule = fb.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
+    options = {"solver": solver, "max_iter": 4, "random_state": 0, "batch_size": 200}
+    plain, slower = MLPClassifier(**options).fit(X, y), MLPClassifier(callbacks=schedule, **options).fit(X, y)
+    assert slower.loss_curve_[:2] == plain.loss_curve_[:2]
+    assert slower.loss_curve_[2] > plain.loss_curve_[2]
+
+
+def test_a_callback_stops_within_an_epoch():
+    class Stop(fb.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 2
+
+    estimator = MLPClassifier((5,), batch_size=10, callbacks=[Stop(), fb.callbacks.ProgressBar(2)]).fit(X, y)
+    assert estimator.n_iter_ == 1
+    assert estimator._optimizer.t == 3
+
+
+def test_numbers_of_threads_and_limits_are_as_before_after_fits_that_overlap():
+    import threading
+
+    import threadpoolctl
+
+    def pools():
+        return [each["num_threads"] for each in threadpoolctl.threadpool_info()]
+
+    before = pools(), fb.get_num_threads()
+    fits = [MLPClassifier((k,), solver="lbfgs", n_threads=1, max_iter=20 * k) for k in (2, 5, 3)]
+    threads = [threading.Thread(target=each.fit, args=(X, y)) for each in fits]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (pools(), fb.get_num_threads()) == before
+
+
+def test_a_prediction_in_another_thread_leaves_a_training_alone():
+    import threading
+
+    alone = MLPClassifier((5,), max_iter=30, random_state=0).fit(X, y)
+    watched = MLPClassifier((5,), max_iter=30, random_state=0).fit(X, y)
+    done = threading.Event()
+
+    def look():
+        while not done.is_set():
+            with contextlib.suppress(Exception):  # between two fits there are no weights for a moment
+                watched.predict(X[:3])
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    for _ in range(5):
+        watched.fit(X, y)
+    done.set()
+    watcher.join()
+    assert equal(watched, alone)

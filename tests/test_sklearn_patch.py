@@ -61,6 +61,35 @@ def test_pickles_of_before_go_on_as_ours(solver):
     assert again.predict_proba(X) == pytest.approx(theirs.predict_proba(X), rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_estimator_of_before_can_still_be_pickled():
+    old = THEIRS((6,), max_iter=3, random_state=0).fit(X, y)
+    with ours.patched():
+        new = pickle.loads(pickle.dumps(old))
+        assert type(new) is ours.MLPClassifier
+        assert new.predict_proba(X) == pytest.approx(old.predict_proba(X), rel=1e-9)
+    assert type(pickle.loads(pickle.dumps(old))) is THEIRS
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_early_stopping_of_before_goes_on_as_ours():
+    options = {"max_iter": 5, "random_state": 0, "early_stopping": True, "warm_start": True}
+    old = THEIRS((6,), **options).fit(X, y)
+    with ours.patched():
+        new = pickle.loads(pickle.dumps(old)).fit(X, y)
+    old.fit(X, y)
+    assert new.validation_scores_ == pytest.approx(old.validation_scores_)
+    assert len(new.validation_loss_curve_) == new.n_iter_
+
+
+def test_a_pickle_of_another_version_warns():
+    estimator = ours.MLPClassifier((6,), solver="lbfgs", random_state=0).fit(X, y)
+    again, state = ours.MLPClassifier(), estimator.__getstate__() | {"_sklearn_version": "0.0"}
+    with pytest.warns(sklearn.exceptions.InconsistentVersionWarning, match="MLPClassifier"):
+        again.__setstate__(state)
+    assert "_sklearn_version" not in vars(again)
+
+
 def run(*arguments, cwd):
     return subprocess.run([sys.executable, "-W", "ignore", *arguments], cwd=cwd, capture_output=True, text=True)
 

@@ -382,7 +382,10 @@ def get_losses(given: Any, names: Sequence[str]) -> list[losses.Loss]:
     """A loss for each output, of one for all, a sequence or a dict."""
     if given is None:
         raise ValueError("expected a loss, such as 'mse' or 'crossentropy', got None")
-    if len(names) > 1 and isinstance(given, (dict, list, tuple)):
+    if len(names) == 1 and isinstance(given, (list, tuple)) and len(given) == 1:
+        given = given[0]
+    by_name = isinstance(given, dict) and given.keys() <= set(names)  # else it may be the configuration of a loss
+    if by_name or (len(names) > 1 and isinstance(given, (dict, list, tuple))):
         return [losses.get(each) for each in data.check_several("loss", given, names)]
     return [losses.get(given) for _ in names]
 

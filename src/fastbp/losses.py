@@ -169,7 +169,10 @@ class Quantile(Loss):
 
 
 class Poisson(Loss):
-    """Mean over the outputs of prediction - target log(prediction + 1e-7), for predicted rates and targets from 0."""
+    """Mean over the outputs of prediction - target log(prediction + 1e-7), for predicted rates and targets from 0.
+
+    Behind an exponential layer the logarithm is that layer's input, and there is no 1e-7.
+    """
 
     name = kernel = "poisson"
     limits = (0.0, math.inf)

@@ -21,6 +21,12 @@ cdef extern from "pool.h" nogil:
     void fbp_run_team(TeamFn body, void* context, int size)
     void fbp_watch_forks()
 
+cdef extern from *:
+    """
+    static _Thread_local int fbp_requested_here = 0;  /* by `threads`; 0: nothing */
+    """
+    int fbp_requested_here
+
 cdef int _at_import = omp_get_max_threads()
 cdef int _from_environment = 0
 cdef int _requested = 0
@@ -53,15 +59,15 @@ def set_num_threads(n):
 
 @contextmanager
 def threads(n):
-    """Inside, kernels use so many threads at most; None: as before."""
-    global _requested
-    before = _requested
+    """Inside, kernels that this thread calls use so many threads at most; None: as before."""
+    global fbp_requested_here
+    before = fbp_requested_here
     if n is not None:
-        set_num_threads(n)
+        fbp_requested_here = _checked(n, "number of threads")
     try:
         yield
     finally:
-        _requested = before
+        fbp_requested_here = before
 
 
 def get_num_threads():
@@ -77,6 +83,8 @@ def has_openmp():
 cdef int team_size() noexcept:
     cdef int limit = omp_get_max_threads()
     cdef int wanted = _requested if _requested else limit
+    if fbp_requested_here:
+        wanted = fbp_requested_here
     if limit < _at_import:
         wanted = min(wanted, limit)
     return wanted if FBP_HAS_OPENMP else 1

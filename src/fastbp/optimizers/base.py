@@ -16,7 +16,7 @@ from fastbp import schedules
 from fastbp._core import _dense, _memory
 from fastbp.utils import check_count, check_flag, check_number
 
-NUMBERS = 9  # of `_ops.Numbers`
+NUMBERS, PENALTY = 9, 8  # how many `_ops.Numbers` has, and which is the factor of penalties
 AHEAD = 64  # steps that are worked out together where the rate is constant
 LearningRate = Any  # a number, a LearningRateSchedule, a callable of the step, or a schedule's configuration
 
@@ -194,7 +194,7 @@ class Optimizer:
         """All that changes from update to update, of the same updates, shape (count, 9), float64: `_ops.Numbers`."""
         number = np.arange(step + 1.0, step + count + 1)
         numbers = np.zeros((count, NUMBERS))
-        numbers[:, 8] = 1
+        numbers[:, PENALTY] = 1
         numbers[:, 0] = self.schedule(number - 1)
         if self.weight_decay:
             numbers[:, 1] = self.weight_decay * numbers[:, 0]

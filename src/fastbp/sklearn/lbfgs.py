@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from fastbp.optimizers.base import NUMBERS, PENALTY
 from fastbp.sklearn.network import Network, plan_of
-from fastbp.sklearn.training import PENALTY, Data, Part
+from fastbp.sklearn.training import Data, Part
+
+_lock = Lock()
+_limits: list[Any] = []  # of the fits that are under way, the limit of the first
+
+
+@contextmanager
+def quiet_blas() -> Iterator[None]:
+    """Inside, SciPy's own part runs on one thread: it is small, and threads of its BLAS would spin on cores that the
+    objective is computed on. The limit is that of the process, so the first fit sets it and the last one lifts it.
+    """
+    with _lock:
+        _limits.append(None if _limits else threadpool_limits(1, "blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            if len(_limits) > 1:
+                _limits.pop()
+            else:
+                _limits.pop().restore_original_limits()
 
 
 class Objective:
@@ -19,7 +44,7 @@ class Objective:
         self.data = data = Data(network, part)
         self.program = network.model.executable("gradients", data.size, data.kinds)
         self.shares, weights = data.shares(np.arange(data.size), data.size)
-        self.numbers = np.zeros((1, PENALTY + 1))
+        self.numbers = np.zeros((1, NUMBERS))
         self.numbers[:, PENALTY] = 1 / weights
         self.parameters = [*network.kernels, *network.biases]
         gradients = self.program.gradients()

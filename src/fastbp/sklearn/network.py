@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import log
+from operator import is_
+from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastbp.activations import ACTIVATIONS
 from fastbp.layers import Activation, BatchNormalization, Dense, Dropout, Input
 from fastbp.losses import BinaryCrossentropy, Loss, MeanSquaredError, Poisson, SparseCategoricalCrossentropy
 from fastbp.regularizers import L2
@@ -20,6 +23,8 @@ from fastbp.sequential import Sequential
 
 NAMES = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's, where ours differ
 
+ALLOWED = (set(NAMES) - {"exp"}) | (set(ACTIVATIONS) - {"softmax"})  # in hidden layers
+KEPT = ("_network", "_cast")  # where an estimator has its networks, which pickles leave out
 MOMENTUM = 0.9  # of the moving moments: estimators see few batches
 
 
@@ -81,10 +86,14 @@ class Network:
     model : Sequential
     loss, scale, reported
         As `Plan.loss` returns them.
+    stepper : Stepper or None
+        Of the training that `partial_fit` goes on with.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.stepper: Any = None
+        self.options: tuple[Any, ...] = ()
         self.loss, self.scale, self.reported = plan.loss()
         self.model = Sequential([Input((plan.sizes[0],), dtype=plan.dtype), *_layers(plan)])
         dense = [layer for layer in self.model.layers if isinstance(layer, Dense)]
@@ -101,6 +110,7 @@ class Network:
                     value[...] = given[place]
                     if given[place].dtype == value.dtype:
                         given[place] = value
+        self.options = _options(estimator)
 
     def _places(self, estimator: Any) -> Iterator[tuple[Any, Any]]:
         yield self.kernels, estimator.coefs_
@@ -109,12 +119,17 @@ class Network:
             yield from zip(self.norms, estimator.batch_norms_, strict=True)
 
     def fits(self, estimator: Any) -> bool:
-        """Whether the estimator's weights are those of the model."""
-        pairs = (
-            *zip(self.kernels, estimator.coefs_, strict=False),
-            *zip(self.biases, estimator.intercepts_, strict=False),
+        """Whether nobody has changed what a prediction depends on since the weights were adopted."""
+        if not all(map(is_, self.options, _options(estimator))):
+            return False
+        arrays = map(is_, (*self.kernels, *self.biases), (*estimator.coefs_, *estimator.intercepts_))
+        return all(arrays) and all(
+            given[name] is value for values, given in [*self._places(estimator)][2:] for name, value in values.items()
         )
-        return all(value is given for value, given in pairs)
+
+
+def _options(estimator: Any) -> tuple[Any, ...]:
+    return estimator.activation, estimator.out_activation_, estimator.batch_norm
 
 
 def values_of(layer: Any) -> list[np.ndarray]:
@@ -138,13 +153,15 @@ def _layers(plan: Plan) -> Iterator[Any]:
 
 def plan_of(estimator: Any, dtype: np.dtype) -> Plan:
     """What an estimator with weights asks for."""
+    if bool(estimator.batch_norm) != hasattr(estimator, "batch_norms_"):
+        made = "with" if hasattr(estimator, "batch_norms_") else "without"
+        raise ValueError(f"expected batch_norm as when the weights were made, {made} it, got {estimator.batch_norm}")
     coefs = estimator.coefs_
     sizes = (coefs[0].shape[0], *(coef.shape[1] for coef in coefs))
     activations = (*hidden_activations(estimator, len(coefs) - 1), estimator.out_activation_)
     seed = getattr(estimator, "_dropout_seed", 0)
-    return Plan(
-        sizes, activations, np.dtype(dtype), float(estimator.alpha), estimator.dropout, estimator.batch_norm, seed
-    )
+    options = float(estimator.alpha), float(estimator.dropout), bool(estimator.batch_norm)
+    return Plan(sizes, activations, np.dtype(dtype), *options, seed)
 
 
 def hidden_activations(estimator: Any, layers: int) -> tuple[str, ...]:
@@ -154,17 +171,31 @@ def hidden_activations(estimator: Any, layers: int) -> tuple[str, ...]:
         return (given,) * layers
     if len(given) != layers:
         raise ValueError(f"expected an activation for each of {layers} hidden layers, got {len(given)}")
+    for name in given:
+        if name not in ALLOWED:
+            raise ValueError(f"expected activations among {', '.join(sorted(ALLOWED))}, got {name!r}")
     return tuple(given)
 
 
 def network_of(estimator: Any, dtype: np.dtype) -> Network:
-    """The estimator's network in this dtype, with the weights that the estimator has."""
-    plan = plan_of(estimator, dtype)
-    network = estimator.__dict__.get("_network")
-    if network is None or network.plan != plan:
-        network = Network(plan)
-        if dtype == estimator.coefs_[0].dtype:
-            estimator._network = network
-    network.adopt(estimator)
+    """The estimator's network in this dtype, with the weights that the estimator has.
+
+    In the dtype of the weights it is the one that has them; in another it has copies. Threads that look for one, to
+    predict or to train, take turns: two networks of one estimator would each have its weights.
+    """
+    with _lock:
+        for name in ("coefs_", "intercepts_"):
+            if not isinstance(getattr(estimator, name), list):
+                setattr(estimator, name, list(getattr(estimator, name)))
+        plan = plan_of(estimator, dtype)
+        place = KEPT[int(dtype != estimator.coefs_[0].dtype)]
+        network = estimator.__dict__.get(place)
+        if network is None or network.plan != plan:
+            network = Network(plan)
+            setattr(estimator, place, network)
+        network.adopt(estimator)
     found: Network = network
     return found
+
+
+_lock = RLock()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sklearn import neural_network
 from sklearn.neural_network import _multilayer_perceptron
@@ -19,7 +21,8 @@ def patch() -> None:
     """Let `sklearn.neural_network` have our MLPClassifier and MLPRegressor.
 
     Call it before a program imports them by name: what it has imported before stays scikit-learn's. Pickles of
-    scikit-learn's estimators are loaded as ours, and go on in training where they were. Twice is the same as once.
+    scikit-learn's estimators are loaded as ours, and go on in training where they were; those that exist are pickled as
+    ours. Twice is the same as once.
 
     Examples
     --------
@@ -31,11 +34,24 @@ def patch() -> None:
     >>> fastbp.sklearn.unpatch()
     """
     _set(OURS)
+    for theirs in THEIRS.values():
+        copyreg.dispatch_table[theirs] = _as_ours
+
+
+def _as_ours(estimator: Any) -> tuple[Any, ...]:
+    """How an estimator that was made before is stored: its class goes by a name that is ours now."""
+    return _new, (OURS[type(estimator).__name__],), estimator.__getstate__()
+
+
+def _new(kind: type) -> Any:
+    return kind.__new__(kind)
 
 
 def unpatch() -> None:
     """Let it have its own again. Our estimators that exist stay ours."""
     _set(THEIRS)
+    for theirs in THEIRS.values():
+        copyreg.dispatch_table.pop(theirs, None)
 
 
 @contextmanager
@@ -55,7 +71,7 @@ def patched() -> Iterator[None]:
     try:
         yield
     finally:
-        _set(before)
+        patch() if before == OURS else unpatch()
 
 
 def _set(classes: dict[str, type]) -> None:

@@ -7,21 +7,22 @@ the methods where numbers are made. docs/architecture.md lists the private names
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import sklearn
 from sklearn import neural_network
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from fastbp._core._team import threads
-from fastbp.activations import ACTIVATIONS
 from fastbp.sklearn import lbfgs
-from fastbp.sklearn.network import NAMES, network_of
+from fastbp.sklearn.network import ALLOWED, KEPT, NAMES, hidden_activations, network_of
 from fastbp.sklearn.training import WEIGHTED, Part, Training
 
 REALS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -54,7 +55,7 @@ class Perceptron:
     callbacks: Any = None
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "activation": [StrOptions(set(NAMES) - {"exp"} | set(ACTIVATIONS) - {"softmax", "log_softmax"}), "array-like"],
+        "activation": [StrOptions(ALLOWED), "array-like"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "batch_norm": ["boolean"],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
@@ -65,7 +66,8 @@ class Perceptron:
 
     def _initialize(self: Any, y: np.ndarray, layer_units: list[int], dtype: np.dtype) -> None:
         super()._initialize(y, layer_units, dtype)  # type: ignore[misc]
-        self.__dict__.pop("_network", None)
+        for name in (*KEPT, "batch_norms_"):
+            self.__dict__.pop(name, None)
         if self.early_stopping:
             self.validation_loss_curve_: list[float] = []
         if self.dropout:
@@ -76,21 +78,39 @@ class Perceptron:
                 {name: np.full(units, value, dtype) for name, value in start.items()} for units in layer_units[1:-1]
             ]
 
-    def _weights_in(self: Any, rest: tuple[Any, ...]) -> np.ndarray | None:
-        """The rows' weights among the arguments of a solver, or where scikit-learn 1.6 has no place for them."""
-        return rest[0] if WEIGHTED else self.__dict__.get("_row_weights")
+    def _init_coef(self: Any, fan_in: int, fan_out: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a layer's weights in the range that scikit-learn has for its activation, the last's for the outputs."""
+        given, layer = self.activation, len(self.coefs_)
+        names = hidden_activations(self, len(self.hidden_layer_sizes)) if not isinstance(given, str) else (given,)
+        name = names[min(layer, len(names) - 1)] if names else "relu"
+        self.activation = "logistic" if NAMES.get(name, name) == "sigmoid" else "relu"
+        try:
+            return super()._init_coef(fan_in, fan_out, dtype)  # type: ignore[misc]
+        finally:
+            self.activation = given
+
+    def _part(self: Any, X: Any, y: np.ndarray, rest: tuple[Any, ...]) -> Part:
+        """The rows to train on: their weights, since scikit-learn 1.7, are the first of a solver's other arguments."""
+        weights = rest[0] if WEIGHTED else None
+        given = getattr(self, "class_weight", None)
+        if given is None:
+            return Part(X, y, weights)
+        factors = class_factors(given, y, self.classes_, self._label_binarizer.y_type_.startswith("multilabel"))
+        return Part(X, y, factors if weights is None else factors * weights)
 
     def _fit_stochastic(self: Any, X: Any, y: np.ndarray, *rest: Any) -> None:
         """In scikit-learn's order: the rows' weights, if it knows them, ..., whether this is partial_fit."""
+        if rest[-1] and getattr(self, "class_weight", None) == "balanced":
+            raise ValueError("class_weight='balanced' is not supported for partial_fit: give a dict")
         with threads(self.n_threads):
-            Training(self, Part(X, y, self._weights_in(rest)), rest[-1]).run()
+            Training(self, self._part(X, y, rest), rest[-1]).run()
 
     def _fit_lbfgs(self: Any, X: Any, y: np.ndarray, *rest: Any) -> None:
-        if self.dropout or self.batch_norm:
-            raise ValueError("dropout and batch_norm need a stochastic solver, 'sgd' or 'adam', got solver='lbfgs'")
-        # SciPy's own part is small, and threads of its BLAS would spin on the cores that the objective is computed on
-        with threads(self.n_threads), threadpool_limits(1, "blas"):
-            self._objective = lbfgs.Objective(self, Part(X, y, self._weights_in(rest)))
+        for name in ("dropout", "batch_norm", "callbacks"):
+            if getattr(self, name):
+                raise ValueError(f"{name} needs a stochastic solver, 'sgd' or 'adam', got solver='lbfgs'")
+        with threads(self.n_threads), lbfgs.quiet_blas():
+            self._objective = lbfgs.Objective(self, self._part(X, y, rest))
             try:
                 super()._fit_lbfgs(X, y, *rest)  # type: ignore[misc]
             finally:
@@ -129,7 +149,27 @@ class Perceptron:
 
     def __getstate__(self: Any) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
-        return {name: value for name, value in state.items() if name != "_network"}
+        kept = {name: value for name, value in state.items() if name not in KEPT}
+        return {**kept, "_sklearn_version": sklearn.__version__}
+
+    def __setstate__(self: Any, state: dict[str, Any]) -> None:
+        version = state.pop("_sklearn_version", sklearn.__version__)
+        if version != sklearn.__version__:
+            names = {"current_sklearn_version": sklearn.__version__, "original_sklearn_version": version}
+            warnings.warn(InconsistentVersionWarning(estimator_name=type(self).__name__, **names), stacklevel=2)
+        super().__setstate__(state)  # type: ignore[misc]
+
+
+def class_factors(given: Any, y: np.ndarray, classes: np.ndarray, multilabel: bool) -> np.ndarray:
+    """The factor of each row, of a mapping of classes to factors or "balanced", from targets of 0 and 1."""
+    if multilabel:
+        return compute_sample_weight(given, y.astype(int))
+    labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(int)
+    if isinstance(given, str):
+        return compute_sample_weight(given, labels)
+    if unknown := [name for name in given if name not in classes]:
+        raise ValueError(f"expected class_weight for classes among {classes.tolist()}, got {unknown[0]!r}")
+    return np.array([given.get(name, 1.0) for name in classes.tolist()], np.float64)[labels]
 
 
 class MLPClassifier(Perceptron, neural_network.MLPClassifier):
@@ -183,20 +223,6 @@ class MLPClassifier(Perceptron, neural_network.MLPClassifier):
     }
     class_weight: Any = None
     __init__ = with_options(neural_network.MLPClassifier, {"class_weight": None, **OPTIONS})
-
-    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> MLPClassifier:
-        if self.class_weight is not None:
-            if incremental and self.class_weight == "balanced":
-                raise ValueError("class_weight='balanced' is not supported for partial_fit: give a dict")
-            factor = compute_sample_weight(self.class_weight, y)
-            sample_weight = factor if sample_weight is None else factor * np.asarray(sample_weight)
-        if WEIGHTED:
-            return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
-        self._row_weights = sample_weight
-        try:
-            return super()._fit(X, y, incremental=incremental)
-        finally:
-            del self._row_weights
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, (rows, classes)."""

@@ -18,17 +18,18 @@ from scipy.special import xlogy
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
+from sklearn.neural_network import _multilayer_perceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from fastbp import optimizers
 from fastbp.callbacks import CallbackList, check_callbacks
 from fastbp.data import Kind, check_x
+from fastbp.optimizers.base import PENALTY
 from fastbp.sklearn.network import Network, network_of
-from fastbp.trainer import Pace, each_batch, inference_batch, run_chunks
+from fastbp.trainer import Pace, Progress, each_batch, inference_batch, run_chunks
 
-WEIGHTED = "sample_weight" in inspect.signature(BaseMultilayerPerceptron._fit).parameters  # since scikit-learn 1.7
-PENALTY = 8  # the column of a step's numbers that is the factor of its penalties
+THEIR_FIT = inspect.signature(_multilayer_perceptron.BaseMultilayerPerceptron._fit)
+WEIGHTED = "sample_weight" in THEIR_FIT.parameters  # since scikit-learn 1.7
 
 
 class Part(NamedTuple):
@@ -81,12 +82,12 @@ class Data:
         shares[order] = self.weights[order] * np.repeat(rows / sums, rows)
         return shares, sums
 
-    def loss(self, network: Network, totals: np.ndarray, shares: np.ndarray | None) -> float:
+    def loss(self, network: Network, totals: np.ndarray, shares: np.ndarray | None) -> np.float64:
         """What scikit-learn reports of an epoch: the mean of the rows' losses, and of the batches' penalties."""
         whole = network.reported * totals[0] + totals[1:].sum()
         if self.rest is not None:
             whole += self.rest.sum() if shares is None else shares @ self.rest
-        return float(whole / self.size)
+        return np.float64(whole / self.size)
 
 
 def split(estimator: Any, part: Part) -> tuple[Part, Part | None]:
@@ -111,17 +112,22 @@ def batch_rows(estimator: Any, rows: int) -> int:
     if estimator.batch_size == "auto":
         return min(200, rows)
     if estimator.batch_size > rows:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
-        )
+        warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", UserWarning)
     return int(min(max(estimator.batch_size, 1), rows))
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn as from scikit-learn's module, which filters go by."""
+    home = _multilayer_perceptron
+    warnings.warn_explicit(message, category, str(home.__file__), 1, home.__name__)
 
 
 class Stepper:
     """The optimizer of a model on the state that scikit-learn's optimizer has."""
 
     def __init__(self, estimator: Any, network: Network) -> None:
-        self.theirs, self.adam = estimator._optimizer, estimator.solver == "adam"
+        self.theirs = estimator._optimizer
+        self.adam = isinstance(self.theirs, AdamOptimizer)  # whatever solver is wanted now: partial_fit goes on with it
         dtype = network.plan.dtype
         if self.adam:
             least = float(np.finfo(dtype).tiny)
@@ -134,6 +140,7 @@ class Stepper:
         network.model.compile(self.ours, network.loss, loss_weights=network.scale)
         network.model.attach_optimizer()
         self._share_state(network)
+        self.rate = self.ours.learning_rate  # unless a callback changes it
         self.steps = self.theirs.t if self.adam else 0
 
     def _share_state(self, network: Network) -> None:
@@ -148,8 +155,11 @@ class Stepper:
 
     def numbers(self, weights: np.ndarray) -> np.ndarray:
         """Those of the steps of an epoch, on batches of these weights."""
-        if not self.adam:
+        if self.ours.learning_rate != self.rate:
+            self.theirs.learning_rate = self.ours.learning_rate
+        elif not self.adam:
             self.ours.learning_rate = self.theirs.learning_rate
+        self.rate = self.ours.learning_rate
         numbers: np.ndarray = self.ours.numbers(self.steps, len(weights))
         numbers[:, PENALTY] = 1 / weights
         return numbers
@@ -187,18 +197,37 @@ class Training:
         self.network = network = network_of(estimator, estimator.coefs_[0].dtype)
         if not incremental or not hasattr(estimator, "_optimizer"):
             estimator._optimizer = make_optimizer(estimator, _learned(network))
-        self.stepper = Stepper(estimator, network)
+        if network.stepper is None or network.stepper.theirs is not estimator._optimizer:
+            network.stepper = Stepper(estimator, network)
+        self.stepper: Stepper = network.stepper
         self.data = Data(network, self.train)
+        self.set_validation()
         self.batch = batch_rows(estimator, self.data.size)
         self.order = np.arange(self.data.size)
         self.pace = Pace()
         self.best: list[Any] = []
 
+    def set_validation(self) -> None:
+        """What an epoch is validated with: scikit-learn's arguments, and the same rows as the kernels take them."""
+        estimator, held_out = self.estimator, self.held_out
+        if held_out is None:
+            self.scored: tuple[Any, ...] = (None, None, None)
+        else:
+            y = held_out.y
+            if is_classifier(estimator):
+                y = estimator._label_binarizer.inverse_transform(y)
+            self.scored = (held_out.X, y, held_out.weights)
+            self.validation = Data(self.network, held_out)
+            if not hasattr(estimator, "validation_loss_curve_"):  # the first epochs were scikit-learn's
+                estimator.validation_loss_curve_ = []
+        if not WEIGHTED:
+            self.scored = self.scored[:2]
+
     def run(self) -> None:
         """Epochs until one of scikit-learn's reasons to stop, a callback's, or Ctrl-C."""
         estimator, model = self.estimator, self.network.model
         params = {"epochs": estimator.max_iter, "steps": -(-self.data.size // self.batch), "verbose": 0}
-        model.stop_training, estimator.n_iter_ = False, 0
+        model.stop_training, model.progress, estimator.n_iter_ = False, Progress(), 0
         try:
             listeners = check_callbacks(estimator.callbacks)
             with CallbackList(listeners, model, params) as calls, calls.running("train") as last:
@@ -209,7 +238,7 @@ class Training:
                     if estimator.n_iter_ == estimator.max_iter:
                         self.warn()
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warn("Training interrupted by user.", UserWarning)
         if estimator.early_stopping:
             estimator.coefs_, estimator.intercepts_ = estimator._best_coefs, estimator._best_intercepts
             for norm, best in zip(self.network.norms, self.best, strict=False):
@@ -219,7 +248,8 @@ class Training:
 
     def epoch(self, calls: CallbackList) -> dict[str, Any]:
         """One epoch, and what scikit-learn notes of it."""
-        estimator = self.estimator
+        estimator, progress = self.estimator, self.network.model.progress
+        progress.rate, progress.step = self.stepper.ours.learning_rate, 0
         calls.call("on_epoch_begin", estimator.n_iter_, {})
         if estimator.shuffle:  # with the draws of sklearn.utils.shuffle, which takes as long as a step to begin
             drawn = np.arange(self.data.size)
@@ -232,10 +262,11 @@ class Training:
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         logs = {"loss": estimator.loss_, **self.validate()}
+        progress.epoch += 1
         calls.call("on_epoch_end", estimator.n_iter_ - 1, logs)
         return logs
 
-    def steps(self, calls: CallbackList) -> float:
+    def steps(self, calls: CallbackList) -> np.float64:
         """The steps of an epoch; returns its loss."""
         model, data, batch, stepper = self.network.model, self.data, self.batch, self.stepper
         shares, weights = data.shares(self.order, batch)
@@ -245,44 +276,46 @@ class Training:
 
         def run(first: int, end: int) -> None:
             now = numbers[first // batch : -(-end // batch)]
-            program.run(first, end - first, now, 1, before + first // batch)
-            stepper.count(now)
+            program.steps_done = 0
+            try:
+                program.run(first, end - first, now, 1, before + first // batch)
+            finally:  # Ctrl-C is heard when the steps are done
+                stepper.count(now[: program.steps_done])
 
         def report(first: int, end: int) -> dict[str, Any]:
             return {"loss": data.loss(self.network, program.totals[0], shares) * data.size / end}
 
+        def hear(done: int) -> bool:
+            model.progress.step = -(-done // batch)
+            if calls.listeners("on_chunk"):
+                calls.call("on_chunk", model.progress.step, report(0, done))
+            return bool(model.stop_training)
+
         program.bind(data.arrays(shares), self.order)
         program.reset()
         try:
-            run_chunks(each_batch(run, batch, calls, "train", report, 0), data.size, batch, self.pace)
+            run_chunks(each_batch(run, batch, calls, "train", report, 0), data.size, batch, self.pace, 0, hear)
         finally:
             program.release()
         return data.loss(self.network, program.totals[0], shares)
 
     def validate(self) -> dict[str, Any]:
         """Score, best weights and loss of the rows held out; the count of epochs without improvement."""
-        estimator, held_out = self.estimator, self.held_out
-        logs = {}
-        y = None if held_out is None else held_out.y
-        if held_out is not None and is_classifier(estimator):
-            y = estimator._label_binarizer.inverse_transform(held_out.y)
-        scored: tuple[Any, ...] = (None, None, None) if held_out is None else (held_out.X, y, held_out.weights)
-        scored = scored if WEIGHTED else scored[:2]
+        estimator = self.estimator
         best = estimator.best_validation_score_
-        estimator._update_no_improvement_count(estimator.early_stopping, *scored)
-        if held_out is not None:
-            logs["val_score"] = estimator.validation_scores_[-1]
-            logs["val_loss"] = self.validation_loss(held_out)
-            estimator.validation_loss_curve_.append(logs["val_loss"])
-            if estimator.best_validation_score_ != best:
-                self.best = [{name: value.copy() for name, value in norm.items()} for norm in self.network.norms]
-        return logs
+        estimator._update_no_improvement_count(estimator.early_stopping, *self.scored)
+        if self.held_out is None:
+            return {}
+        loss = self.validation_loss()
+        estimator.validation_loss_curve_.append(loss)
+        if estimator.best_validation_score_ != best:
+            self.best = [{name: value.copy() for name, value in norm.items()} for norm in self.network.norms]
+        return {"val_score": estimator.validation_scores_[-1], "val_loss": loss}
 
-    def validation_loss(self, part: Part) -> float:
-        """Mean loss of rows held out, without the penalty."""
-        data = Data(self.network, part)
-        order = np.arange(data.size)
-        shares, _ = data.shares(order, data.size)
+    def validation_loss(self) -> np.float64:
+        """Mean loss of the rows held out, without the penalty."""
+        data = self.validation
+        shares, _ = data.shares(np.arange(data.size), data.size)
         program = self.network.model.executable("evaluate", inference_batch(data.size), data.kinds)
         program.bind(data.arrays(shares))
         program.reset()
@@ -308,9 +341,5 @@ class Training:
 
     def warn(self) -> None:
         """All epochs are done, and the loss still falls."""
-        warnings.warn(
-            f"Stochastic Optimizer: Maximum iterations ({self.estimator.max_iter}) reached and the optimization hasn't "
-            "converged yet.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        most = f"Maximum iterations ({self.estimator.max_iter}) reached"
+        warn(f"Stochastic Optimizer: {most} and the optimization hasn't converged yet.", ConvergenceWarning)
