@@ -44,7 +44,7 @@ def _as_ours(estimator: Any) -> tuple[Any, ...]:
 
 
 def _new(kind: type) -> Any:
-    return kind.__new__(kind)
+    return object.__new__(kind)
 
 
 def unpatch() -> None:
