@@ -82,6 +82,7 @@ def test_an_early_stopping_of_before_goes_on_as_ours():
     assert len(new.validation_loss_curve_) == new.n_iter_
 
 
+@pytest.mark.filterwarnings("ignore:scipy.optimize:DeprecationWarning")  # scikit-learn 1.6 beside a new SciPy
 def test_a_pickle_of_another_version_warns():
     estimator = ours.MLPClassifier((6,), solver="lbfgs", random_state=0).fit(X, y)
     again, state = ours.MLPClassifier(), estimator.__getstate__() | {"_sklearn_version": "0.0"}
