@@ -206,3 +206,10 @@ def test_an_epsilon_that_is_nothing_in_the_models_type_is_refused():
     model.compile(fb.optimizers.Adam(epsilon=1e-50), "mse")
     with pytest.raises(ValueError, match=r"expected epsilon as a finite number .* in float32"):
         model.fit(np.zeros((2, 2)), np.zeros(2), verbose=0)
+
+
+def test_weights_of_classes_need_classes():
+    model = fb.Sequential([fb.Input((2,)), fb.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"targets from 0 to 1, of which class_weight can tell the class, got 2\.5"):
+        model.fit(np.ones((3, 2)), [0.5, 2.5, 1.0], class_weight={0: 2.0}, verbose=0)

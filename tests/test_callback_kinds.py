@@ -259,7 +259,7 @@ def test_a_model_that_cannot_be_saved_ends_training(tmp_path):
     ("error", "options", "says"),
     [
         (TypeError, {"filepath": 3}, "expected filepath as a path"),
-        (ValueError, {"filepath": "best-{epoch}.h5"}, "a path such as 'model.safetensors', .*got best-{epoch}.h5"),
+        (ValueError, {"filepath": "best-{epoch}.h5"}, "a path that ends in .safetensors, .*got best-{epoch}.h5"),
         (ValueError, {"filepath": "{epoch"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{}"}, "expected filepath with names in braces"),
         (ValueError, {"filepath": "{epoch.real}"}, "expected filepath with names in braces"),

@@ -184,7 +184,13 @@ def as_classes(y: np.ndarray, outputs: int) -> np.ndarray:
     """The class of each target: its index, its largest column, or the side of a half of one column."""
     if y.ndim == 1 and y.dtype == np.int32:
         return y
-    return (y.reshape(-1) > 0.5).astype(np.intp) if outputs == 1 else y.argmax(axis=1)
+    if outputs > 1:
+        columns: np.ndarray = y.argmax(axis=1)
+        return columns
+    beyond = y[(y < 0) | (y > 1)]
+    if beyond.size:
+        raise ValueError(f"expected targets from 0 to 1, of which class_weight can tell the class, got {beyond[0]:g}")
+    return (y.reshape(-1) > 0.5).astype(np.intp)
 
 
 def check_x(x: Any, columns: int | None, dtype: np.dtype, limit: int | None = None) -> np.ndarray | SparseRows:

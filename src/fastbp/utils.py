@@ -174,7 +174,7 @@ def check_suffix(path: str | os.PathLike[str]) -> None:
     """ValueError if a file of weights would have the name of what it is not."""
     suffix = Path(path).suffix.lower()
     if suffix in (".h5", ".hdf5", ".keras"):
-        raise ValueError(f"expected a path such as 'model.safetensors', as the file is one of these, got {path}")
+        raise ValueError(f"expected a path that ends in .safetensors, which the file will be, got {path}")
 
 
 def to_categorical(x: object, num_classes: int | None = None) -> np.ndarray:
