@@ -136,8 +136,11 @@ def test_one_activation_and_a_sequence_of_it_draw_alike():
     by_name = MLPClassifier(activation="logistic", **options).fit(X, y)
     for given in ("sigmoid", ("logistic", "logistic"), ["sigmoid", "logistic"], np.array(["logistic", "sigmoid"])):
         assert equal(MLPClassifier(activation=given, **options).fit(X, y), by_name)
+    options["hidden_layer_sizes"] = 4
+    one = MLPClassifier(activation=("logistic",), **options).fit(X, y)
+    assert equal(one, MLPClassifier(activation="logistic", **options).fit(X, y))
     with pytest.raises(ValueError, match=r"expected activations among .*, got 'tan'"):
-        MLPClassifier(activation=("tanh", "tan"), **options).fit(X, y)
+        MLPClassifier(activation=("tan",), **options).fit(X, y)
 
 
 def test_a_class_that_is_not_named_counts_one():

@@ -28,8 +28,8 @@ KEPT = ("_network", "_cast")  # where an estimator has its networks, which pickl
 MOMENTUM = 0.9  # of the moving moments: estimators see few batches
 
 
-class _LogLoss(SparseCategoricalCrossentropy):
-    """Cross-entropy of probabilities that scikit-learn clips where it reports them, at the dtype's epsilon."""
+class _Clipped(Loss):
+    """A cross-entropy of probabilities that scikit-learn clips where it reports them, at the dtype's epsilon."""
 
     def __init__(self, epsilon: float) -> None:
         super().__init__()
@@ -39,15 +39,12 @@ class _LogLoss(SparseCategoricalCrossentropy):
         return {"most": -log(self.epsilon)}
 
 
-class _BinaryLogLoss(BinaryCrossentropy):
-    """The same of each output."""
+class _LogLoss(_Clipped, SparseCategoricalCrossentropy):
+    """Of one class a row."""
 
-    def __init__(self, epsilon: float) -> None:
-        super().__init__()
-        self.epsilon = epsilon
 
-    def constants(self) -> dict[str, float]:
-        return {"most": -log(self.epsilon)}
+class _BinaryLogLoss(_Clipped, BinaryCrossentropy):
+    """Of each output."""
 
 
 class Plan(NamedTuple):

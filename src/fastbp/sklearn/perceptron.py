@@ -81,7 +81,7 @@ class Perceptron:
     def _init_coef(self: Any, fan_in: int, fan_out: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
         """Draw a layer's weights in the range that scikit-learn has for its activation, the last's for the outputs."""
         given, layer = self.activation, len(self.coefs_)
-        names = hidden_activations(self, len(self.hidden_layer_sizes)) if not isinstance(given, str) else (given,)
+        names = hidden_activations(self, np.size(self.hidden_layer_sizes)) if not isinstance(given, str) else (given,)
         name = names[min(layer, len(names) - 1)] if names else "relu"
         self.activation = "logistic" if NAMES.get(name, name) == "sigmoid" else "relu"
         try:
