@@ -191,6 +191,14 @@ def test_columns_in_other_orders_and_types():
         assert b.predict(rows).dtype == a.predict(rows).dtype
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, object])
+def test_types_that_the_kernels_do_not_know(dtype):
+    kind, X, y = task("regression")
+    rows = X.astype(np.float16).astype(dtype)
+    a, b = same(kind, X, y, max_iter=3)
+    np.testing.assert_allclose(b.predict(rows), np.asarray(a.predict(rows), float), rtol=1e-6)
+
+
 def test_a_float32_estimator_predicts_float64_rows_in_float64():
     kind, X, y = task("regression")
     a, b = same(kind, X.astype(np.float32), y, max_iter=3)

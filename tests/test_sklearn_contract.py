@@ -189,6 +189,20 @@ def test_persistence(solver, tmp_path):
         assert all(np.array_equal(*pair) for pair in zip(each.coefs_, estimator.coefs_, strict=True))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_skops_keeps_an_estimator(kind):
+    skops = pytest.importorskip("skops.io")
+    estimator = getattr(ours, kind)(hidden_layer_sizes=(6,), max_iter=3, random_state=0).fit(X, y)
+    stored = skops.dumps(estimator)
+    untrusted = skops.get_untrusted_types(data=stored)
+    assert all(name.startswith(("fastbp.", "sklearn.")) for name in untrusted)
+    again = skops.loads(stored, trusted=untrusted)
+    assert np.array_equal(again.predict(X), estimator.predict(X))
+    for each in (again, estimator):
+        each.partial_fit(X, y)
+    assert all(np.array_equal(*pair) for pair in zip(again.coefs_, estimator.coefs_, strict=True))
+
+
 def test_a_pickle_has_nothing_of_the_network():
     estimator = ours.MLPClassifier((50,), max_iter=2).fit(X, y)
     plain = theirs.MLPClassifier((50,), max_iter=2).fit(X, y)
@@ -234,18 +248,23 @@ def test_tools_of_scikit_learn(wrap):
     np.testing.assert_allclose(scores(ours, wrap), scores(theirs, wrap))
 
 
+def searched(jobs):
+    estimator = ours.MLPClassifier((8,), max_iter=15, random_state=0)
+    search = GridSearchCV(estimator, {"alpha": [1e-4, 1e-2, 1.0]}, cv=2, n_jobs=jobs)
+    return search.fit(X, y).cv_results_["mean_test_score"]
+
+
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_a_search_in_parallel_finds_the_same(backend):
-    search = {
-        jobs: GridSearchCV(
-            ours.MLPClassifier((8,), max_iter=15, random_state=0), {"alpha": [1e-4, 1e-2, 1.0]}, cv=2, n_jobs=jobs
-        )
-        for jobs in (1, 2)
-    }
-    for each in search.values():
-        with joblib.parallel_backend(backend):
-            each.fit(X, y)
-    np.testing.assert_array_equal(search[1].cv_results_["mean_test_score"], search[2].cv_results_["mean_test_score"])
+    with joblib.parallel_backend(backend):
+        np.testing.assert_array_equal(searched(2), searched(1))
+
+
+def test_a_search_on_dask_finds_the_same():
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(n_workers=2, processes=False, dashboard_address=None), joblib.parallel_backend("dask"):
+        found = searched(2)
+    np.testing.assert_array_equal(found, searched(1))
 
 
 def test_names_of_columns_are_checked():

@@ -127,7 +127,10 @@ class Perceptron:
         if check_input and not self._is_plain(X):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         coef, network = self.coefs_[0], self.__dict__.get("_network")
-        dtype = coef.dtype if X.dtype == coef.dtype else np.result_type(X.dtype, coef.dtype)
+        dtype = coef.dtype
+        if X.dtype != dtype:
+            common = np.result_type(X.dtype, dtype)
+            dtype = common if common in REALS else REALS[1]
         if network is None or network.plan.dtype != dtype or not network.fits(self):
             network = network_of(self, dtype)
         if self.n_threads is None:
