@@ -6,8 +6,10 @@
 // there; so nothing is lost if nobody comes.
 //
 // A team is a caller and the threads that help it. A caller takes a team that is free, or makes one; threads stay with
-// their team, and teams for the life of the process: as many as callers were ever at work at once. Threads spin for a
-// moment after a job, because the next one often follows at once, and then sleep.
+// their team, and teams for the life of the process: as many as callers were ever at work at once. After a job threads
+// spin for a moment, because the next one often follows at once; then they look for it every time that nobody else wants
+// their core; then they sleep. To wake one takes the time of a small network's step, so it pays to stay up through what
+// Python does between two epochs or two batches.
 //
 // The door: `open` is the number of the job that may be entered, 0 if none. A thread first counts itself in, then looks
 // whether the door is still open; the caller first shuts the door, then waits until nobody is counted in. Both orders
@@ -43,13 +45,15 @@ typedef struct {
 } fbp_member;
 
 enum { FBP_IDLE_SPINS = 4000 };  // some 100 us
+#define FBP_IDLE_SECONDS 2e-3    // until it sleeps
 
 static fbp_team *fbp_teams = NULL;  // all that were ever made; grows at its head
 
-static void fbp_wait_for_job(fbp_team *team, uint64_t seen, int most_spins) {
-    for (int spins = 0; spins < most_spins; spins++) {
+static void fbp_wait_for_job(fbp_team *team, uint64_t seen, double seconds) {
+    const double end = fbp_seconds() + seconds;
+    for (int spins = 0; spins < FBP_IDLE_SPINS ? seconds > 0 : fbp_seconds() < end; spins++) {
         if (fbp_read(&team->job) != seen) return;
-        fbp_pause();
+        spins < FBP_IDLE_SPINS ? fbp_pause() : fbp_yield();
     }
     pthread_mutex_lock(&team->lock);
     __atomic_add_fetch(&team->sleeping, 1, __ATOMIC_SEQ_CST);
@@ -65,7 +69,7 @@ static void *fbp_help(void *argument) {
     int wanted = 1;  // had the last job a place for this rank?
     free(argument);
     for (;;) {
-        fbp_wait_for_job(team, seen, wanted ? FBP_IDLE_SPINS : 0);
+        fbp_wait_for_job(team, seen, wanted ? FBP_IDLE_SECONDS : 0);
         seen = fbp_read(&team->job);
         __atomic_add_fetch(&team->inside.value, 1, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&team->open.value, __ATOMIC_SEQ_CST) == seen && member.rank < team->size)
