@@ -83,6 +83,10 @@ class Constant(LearningRateSchedule):
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = check_number("learning_rate", learning_rate, 0)
 
+    def __call__(self, step: Any) -> Any:
+        """The rate, or an array of it. It was checked once; who asks at every batch waits for this."""
+        return self.learning_rate if isinstance(step, int) else super().__call__(step)
+
     def rates(self, steps: np.ndarray) -> np.ndarray:
         """The rate, again and again."""
         return np.full(steps.shape, self.learning_rate)

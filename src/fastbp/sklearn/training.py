@@ -140,7 +140,7 @@ class Stepper:
         network.model.compile(self.ours, network.loss, loss_weights=network.scale)
         network.model.attach_optimizer()
         self._share_state(network)
-        self.rate = self.ours.learning_rate  # unless a callback changes it
+        self.schedule = self.ours.schedule  # until a callback sets another
         self.steps = self.theirs.t if self.adam else 0
 
     def _share_state(self, network: Network) -> None:
@@ -155,12 +155,13 @@ class Stepper:
 
     def numbers(self, weights: np.ndarray) -> np.ndarray:
         """Those of the steps of an epoch, on batches of these weights."""
-        if self.ours.learning_rate != self.rate:
-            self.theirs.learning_rate = self.ours.learning_rate
-        elif not self.adam:
-            self.ours.learning_rate = self.theirs.learning_rate
-        self.rate = self.ours.learning_rate
-        numbers: np.ndarray = self.ours.numbers(self.steps, len(weights))
+        ours, theirs = self.ours, self.theirs
+        if ours.schedule is not self.schedule:
+            theirs.learning_rate = ours.learning_rate
+        elif not self.adam and theirs.learning_rate != ours.learning_rate:
+            ours.learning_rate = theirs.learning_rate
+        self.schedule = ours.schedule
+        numbers: np.ndarray = ours.steps(self.steps, len(weights)).copy()
         numbers[:, PENALTY] = 1 / weights
         return numbers
 
