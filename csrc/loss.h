@@ -46,34 +46,22 @@ FBP_INLINE group OP(target)(row_target t, fbp_size j, fbp_size cols, fbp_size ou
 }
 
 // Softmax and cross-entropy: value = sum t (logsumexp z - z), gradient = softmax(z) sum t - t.
-// `gradient` may be z itself where labels are given and not smoothed.
 FBP_INLINE real OP(categorical_crossentropy_logits)(fbp_size cols, const real *z, row_target t, real *gradient,
                                                     real scale) {
-    const int one_hot = !t.dense && t.smoothing == 0;
-    const real chosen = one_hot ? z[t.label] : 0;  // read before the gradient is written
     real largest;
     const real sum = OP(exp_row)(cols, z, gradient, &largest);
     const vreal shift = vset(largest), log_sum = vset(OP(log_of)(sum));
     group value = OP(group_of)(0), weight = OP(group_of)(0);
-    if (one_hot) {
-        const real cost = log_sum[0] - (chosen - largest);
-        value.v[0][0] = cost > t.limit ? t.limit : cost;
-    } else {
-        EACH_GROUP(j, cols) {
-            const group x = OP(group_load)(z + j, cols - j, 0), y = OP(target)(t, j, cols, cols);
-            EACH_PART {
-                // a class of probability zero and target zero adds nothing: 0 * inf is not meant
-                const vreal term = y.v[g] * vmin(vset(t.limit), log_sum - (x.v[g] - shift));
-                value.v[g] += vselect(y.v[g] == 0, vset(0), term);
-                weight.v[g] += y.v[g];
-            }
+    EACH_GROUP(j, cols) {
+        const group x = OP(group_load)(z + j, cols - j, 0), y = OP(target)(t, j, cols, cols);
+        EACH_PART {
+            // a class of probability zero and target zero adds nothing: 0 * inf is not meant
+            const vreal term = y.v[g] * vmin(vset(t.limit), log_sum - (x.v[g] - shift));
+            value.v[g] += vselect(y.v[g] == 0, vset(0), term);
+            weight.v[g] += y.v[g];
         }
     }
-    if (gradient && one_hot) {
-        const real share = 1 / sum, e = gradient[t.label];
-        OP(scale_row)(cols, share * scale, gradient);
-        gradient[t.label] = (e * share - 1) * scale;
-    } else if (gradient) {
+    if (gradient) {
         const vreal p = vset(OP(group_sum)(weight) / sum), s = vset(scale);
         EACH_GROUP(j, cols) {
             group e = OP(group_load)(gradient + j, cols - j, 0);
@@ -384,6 +372,47 @@ FBP_INLINE void OP(each_row)(row_loss *f, const fbp_loss *a) {
     }
 }
 
+// Softmax and cross-entropy of class indices: value = logsumexp z - z[label], gradient = softmax(z), 1 less at the label.
+// What a row has to wait for, its neighbours' work fills: each part is done to some rows before the next part, and
+// logarithms and quotients are taken of several rows at once. The gradient may be z itself.
+static void OP(crossentropy_of_labels)(const fbp_loss *a) {
+    enum { BLOCK = 32 };
+    const fbp_size cols = a->cols;
+    const vreal limit = vset((real)a->limit);
+    real sum[BLOCK], chosen[BLOCK], weight[BLOCK];
+    for (fbp_size i = 0; i < a->rows; i += BLOCK) {
+        const fbp_size n = smaller(BLOCK, a->rows - i), stride = a->gradient_stride;
+        const int32_t *label = a->labels + i;
+        real *gradient = a->gradient ? (real *)a->gradient + i * stride : NULL;
+        for (fbp_size r = 0; r < BLOCK; r++) sum[r] = 1, chosen[r] = 0, weight[r] = r < n;
+        for (fbp_size r = 0; r < n; r++) {
+            const real *z = (const real *)a->prediction + (i + r) * a->prediction_stride;
+            assert(0 <= label[r] && label[r] < cols);
+            if (a->weight) weight[r] = ((const real *)a->weight)[i + r];
+            if (weight[r] == 0) continue;
+            const real picked = z[label[r]];
+            real largest;
+            sum[r] = OP(exp_row)(cols, z, gradient ? gradient + r * stride : NULL, &largest);
+            chosen[r] = picked - largest;
+        }
+        for (fbp_size r = 0; r < n; r += LANES) {
+            const vreal s = vload(sum + r), w = vload(weight + r), cost = vlog(s) - vload(chosen + r);
+            const vreal value = vselect(w == 0, vset(0), vselect(cost > limit, limit, cost) * w);
+            if (a->value) vstore_upto((real *)a->value + i + r, value, n - r);
+            vstore(sum + r, 1 / s);
+        }
+        for (fbp_size r = 0; gradient && r < n; r++, gradient += stride) {
+            if (weight[r] == 0) {
+                OP(zero_row)(cols, gradient);
+                continue;
+            }
+            const real scale = (real)a->scale * weight[r], e = gradient[label[r]];
+            OP(scale_row)(cols, sum[r] * scale, gradient);
+            gradient[label[r]] = (e * sum[r] - 1) * scale;
+        }
+    }
+}
+
 #define IS_PAIRED(f) (FBP_LOSS_##f == FBP_LOSS_gaussian_nll)
 #define ROW(f)                                                                                            \
     FBP_INLINE real OP(f##_row)(fbp_size cols, const real *p, row_target t, real *gradient, real scale) { \
@@ -399,6 +428,10 @@ static void OP(loss)(const fbp_loss *a) {
                        (!a->variance || a->variance_stride == cols) &&
                        (!a->variance_gradient || a->variance_gradient_stride == cols);
     const int plain = !a->weight && a->smoothing == 0;
+    if (a->kind == FBP_LOSS_categorical_crossentropy_logits && a->labels && a->smoothing == 0) {
+        OP(crossentropy_of_labels)(a);
+        return;
+    }
     switch (a->kind) {
 #define ROW(f)                                             \
     case FBP_LOSS_##f:                                     \

@@ -11,7 +11,9 @@ FBP_INLINE real OP(log_of)(real x) { return vlog(vset(x))[0]; }
 // Lanes [j, j + GROUP_LANES) of y = exp(z - shift), where y is given, and of *sum. There are n; behind them is -inf.
 FBP_INLINE void OP(exp_group)(fbp_size n, const real *z, vreal shift, real *y, group *sum) {
     group x = OP(group_load)(z, n, (real)-INFINITY);
-    EACH_PART x.v[g] = vexp(x.v[g] - shift);
+    EACH_PART {
+        if (g * LANES < n) x.v[g] = vexp(x.v[g] - shift);
+    }
     if (n < GROUP_LANES) {  // -inf - -inf is NaN in lanes that are not there
         EACH_PART x.v[g] = vselect(OP(lanes_before)(n - g * LANES), x.v[g], vset(0));
     }

@@ -192,6 +192,20 @@ def test_the_gradient_may_replace_the_prediction(name, columns, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 31, 32, 33, 70])
+@pytest.mark.parametrize("columns", [1, 3, 10, 16, 37])
+def test_labels_and_rows_of_zeros_and_ones_give_the_same(rows, columns, dtype):
+    draw = Draw(0)
+    z, labels, weight = draw.normal(rows, columns).astype(dtype), draw.labels(rows, columns), np.arange(rows) % 3 / 2
+    one_hot = np.eye(columns, dtype=dtype)[labels]
+    wanted = ops.softmax_cross_entropy(z, one_hot, sample_weight=weight, reduction="none")
+    z[weight == 0] = np.nan
+    got = ops.softmax_cross_entropy(z, labels, sample_weight=weight, reduction="none")
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=8 * np.finfo(dtype).eps, atol=8 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_the_gradient_of_softmax_may_replace_logits_where_targets_are_labels(dtype):
     z, labels = Draw(0).normal(7, 19).astype(dtype), Draw(0).labels(7, 19)
     wanted = ops.softmax_cross_entropy(z, labels)
