@@ -427,6 +427,18 @@ def test_a_hidden_layer_with_batch_normalisation_is_one_phase_forward_and_one_ba
     assert len(phases) == 7
 
 
+def test_sums_that_are_only_reported_take_no_phase_of_their_own():
+    phases = []
+    for penalty in (None, fb.regularizers.L2(0.1)):
+        model = fb.Sequential([fb.Input((784,)), fb.Dense(128, "relu", kernel_regularizer=penalty), fb.Dense(3)])
+        model.compile("adam", "mse")
+        phases.append(phases_of(model))
+    plain, penalised = phases
+    assert "gather" in plain[0], plain
+    assert [[op for op in phase if op != "penalty"] for phase in penalised] == plain
+    assert any("penalty" in phase for phase in penalised)
+
+
 def test_in_prediction_batch_normalisation_is_in_the_one_phase_by_rows():
     model = model_of(fb.Dense(8), BatchNormalization(), fb.Activation("relu"), fb.Dense(3, "softmax"))
     lines = model.program("predict").profile()

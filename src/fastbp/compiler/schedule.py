@@ -39,7 +39,7 @@ __all__ = [
 
 L2_BYTES = 256 << 10  # what the activations of a slice may take
 FLOPS_PER_THREAD = 1_000_000  # less than this in a step is not worth a second thread
-WORK_FOR_A_SLICE = 1_000_000  # operations of a phase not shared by rows for which a thread gets a slice more
+WORK_FOR_A_SLICE = 4_000_000  # operations of a phase not shared by rows for which a thread gets a slice more
 MOST_SLICES = 2  # of such a phase, for each thread: one for it, one that others may take
 LEAST_SLICE_ROWS = 64  # fewer rows read the weights too often
 # From these on a weight is large, and with a batch of so many rows its products are shared by parts of their output.
@@ -129,24 +129,35 @@ def spread_columns(ops: list[Op], batch: int) -> None:
 
 
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
-    """Group ops into as few phases as their dependences allow: ops by rows while there are any, then the others."""
+    """Group ops into as few phases as their dependences allow: ops by rows while there are any, then the others.
+
+    Sums that nobody reads in the step open no phase while there is something else to do; they join one of their kind.
+    """
     by_rows = {op: shared_by_rows(op, batch, itemsize) for op in ops}
     joining, waiting = _dependences(ops, by_rows)
     missing = Counter(chain(*joining.values(), *waiting.values()))
     place = {op: number for number, op in enumerate(ops)}
-    ready = {kind: [place[op] for op in ops if by_rows[op] == kind and not missing[op]] for kind in (True, False)}
+    ready: dict[bool, list[int]] = {True: [], False: []}
+    joins: dict[bool, list[int]] = {True: [], False: []}
+
+    def make_ready(op: Op) -> None:
+        heappush((joins if _is_sum(op) else ready)[by_rows[op]], place[op])
 
     def release(followers: Iterable[Op]) -> None:
         for op in followers:
             missing[op] -= 1
             if not missing[op]:
-                heappush(ready[by_rows[op]], place[op])
+                make_ready(op)
 
+    for op in ops:
+        if not missing[op]:
+            make_ready(op)
     phases: list[Phase] = []
-    while ready[True] or ready[False]:
-        rows, chosen = bool(ready[True]), []
-        while ready[rows]:
-            chosen.append(ops[heappop(ready[rows])])  # in the order of the list
+    while any((*ready.values(), *joins.values())):
+        rows, chosen = bool(ready[True] or (joins[True] and not ready[False])), []
+        while ready[rows] or joins[rows]:
+            first = min(filter(None, (ready[rows], joins[rows])))  # in the order of the list
+            chosen.append(ops[heappop(first)])
             release(joining[chosen[-1]])
         for op in chosen:
             release(waiting[op])
@@ -172,6 +183,11 @@ def _dependences(ops: list[Op], by_rows: dict[Op, bool]) -> tuple[dict[Op, list[
         for other in before - {op}:
             waiting[other].append(op)
     return joining, waiting
+
+
+def _is_sum(op: Op) -> bool:
+    """Whether all that an op does is to add to sums over steps."""
+    return all(out.kind == "total" for out in op.outputs)
 
 
 def _outlasts_the_step(op: Op) -> bool:
