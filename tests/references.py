@@ -333,6 +333,22 @@ def weight_and_bias(kind: str | None) -> Callable[..., tuple[np.ndarray, ...]]:
     return run
 
 
+def weight_and_bias_in_halves(kind: str) -> Callable[..., tuple[np.ndarray, ...]]:
+    """The same weight and bias, by gradients of halves of the batch, as where a small weight meets many rows."""
+
+    def run(outputs: Any, dz: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, ...]:
+        places = [[outputs.copy(a) for a in weight_and_states(kind, array)] for array in (w, w[0])]
+        halves = [outputs((2, 16 * (array.size // 16 + 1))) for array in (w, w[0])]
+        _program.run_op(_dense.PartialWeightGradient(x, dz, halves[0]), len(dz), 1.0)
+        _program.run_op(_dense.PartialBiasGradient(dz, halves[1]), len(dz), 1.0)
+        for place, half in zip(places, halves, strict=True):
+            rule = _dense.Rule(kind, place[0], place[1:], MOMENTUM, DECAY, EPS)
+            _program.run_op(_dense.ApplyUpdate(half, rule), len(dz), 1.0, RATE)
+        return (*places[0], *places[1])
+
+    return run
+
+
 def weight_and_bias_reference(kind: str | None) -> Callable[..., tuple[np.ndarray, ...]]:
     def reference(dz: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, ...]:
         if kind is None:
@@ -348,10 +364,10 @@ def weight_and_states(kind: str, array: np.ndarray) -> list[np.ndarray]:
     return [abs(array) / divisor for divisor in (1, *range(1, 1 + UPDATES[kind][1]))]
 
 
-def weight_and_bias_row(kind: str | None) -> Row:
+def weight_and_bias_row(kind: str | None, run: Callable[..., Any] = weight_and_bias) -> Row:
     return Row(
         lambda draw, batch, k, n: (draw.normal(batch, n), draw.normal(batch, k), draw.normal(k, n)),
-        weight_and_bias(kind),
+        run(kind),
         weight_and_bias_reference(kind),
         SUM_SIZES,
         lambda batch, k, n: 64 + 16 * batch,
@@ -483,6 +499,7 @@ ROWS["input gradient by parts, tanh"] = Row(
 )
 for kind in (None, *UPDATES):
     ROWS[f"weight and bias, {kind}"] = weight_and_bias_row(kind)
+ROWS["weight and bias in halves, adam"] = weight_and_bias_row("adam", weight_and_bias_in_halves)
 for kind, reference in LOSSES.items():
     prediction = normal_and if kind.endswith("logits") or kind.startswith("mean") else probability_and
     target = "distribution" if kind.startswith("categorical") else "probability"

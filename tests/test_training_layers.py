@@ -439,6 +439,30 @@ def test_sums_that_are_only_reported_take_no_phase_of_their_own():
     assert any("penalty" in phase for phase in penalised)
 
 
+@pytest.mark.parametrize("last", [1, 20, 140])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_in_halves_of_a_last_batch_are_those_of_a_batch_by_itself(last, dtype):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(256 + last, 32)).astype(dtype), rng.normal(size=(256 + last, 8)).astype(dtype)
+    models = []
+    for threads in (1, 2, 3):
+        fb.utils.set_random_seed(0)
+        model = fb.Sequential([fb.Input((32,), dtype=dtype), fb.Dense(64, "tanh"), fb.Dense(8)])
+        model.compile("adam", "mse")
+        fb.set_num_threads(threads)
+        if threads == 2:
+            model.train_on_batch(x[:256], y[:256])
+            model.train_on_batch(x[256:], y[256:])
+        else:
+            model.fit(x, y, batch_size=256, shuffle=False, verbose=0)
+        models.append(model)
+    fb.set_num_threads(None)
+    listings = [models[1].program("train", rows).describe() for rows in (256, last)]
+    assert ["halves of A0ᵀ dZ1" in listing for listing in listings] == [True, last == 140]
+    for other in models[1:]:
+        assert all(np.array_equal(*pair) for pair in zip(models[0].get_weights(), other.get_weights(), strict=True))
+
+
 def test_in_prediction_batch_normalisation_is_in_the_one_phase_by_rows():
     model = model_of(fb.Dense(8), BatchNormalization(), fb.Activation("relu"), fb.Dense(3, "softmax"))
     lines = model.program("predict").profile()

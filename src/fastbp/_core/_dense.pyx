@@ -10,6 +10,8 @@
 # (d) A large weight that few rows meet costs more to move than to multiply. Where a step changes it, its forward product
 #     is cut along fan_in, so that each core reads the part of the weight that it changes itself; only partial sums cross.
 #     The number of parts is a constant: the bits do not depend on the threads.
+# (e) A small weight that many rows meet is the other way round: its gradient is cut along the batch, so that each core
+#     reads the rows that it made itself, and again only partial sums cross.
 
 cimport numpy as cnp
 from libc.math cimport INFINITY, sqrt
@@ -74,6 +76,9 @@ cdef enum:           # a sum over k that is cut
     PARTS = 2
     PART_UNIT = 8        # terms
 
+cdef enum:           # of a gradient in parts, added up at a time
+    SUMMED = 1024        # elements
+
 cdef enum:           # of the border of a part of c
     PACKED_COLUMN = 3    # what a column of b weighs, in rows of a, if it has to be packed
     LEAST_COLUMNS = 16   # fewer cost as much
@@ -91,6 +96,9 @@ cdef struct Product:              # c = finish(start + a @ b)
     View rows                     # IN: a, or where the batch is summed over its transpose: the rows of the batch
     View c                        # OUT
     int batch
+    Py_ssize_t part_unit          # of a sum that is cut: at multiples of so many terms,
+    Py_ssize_t least_terms        # if there are so many,
+    Py_ssize_t part_bytes         # the parts so far from one another
     bint in_parts                 # a share is a part of c, or
     bint in_columns               # some columns of it, or else its rows of the batch
     int finish
@@ -209,24 +217,42 @@ cdef class Dense(_Product):
         self.set_activation(b, activation, alpha)
 
 
-# A share is a cell of one part, if there are shares enough; else a cell of each.
-cdef void partial_products(const void* args, const Share* share) noexcept nogil:
-    cdef const Product* p = <const Product*> args
-    cdef Share cell = share[0]
-    cdef fbp_gemm g
-    cdef Py_ssize_t part, low = 0, high = PARTS, k0, k1, i0, i1, j0, j1, size = p.rows.itemsize
+# A share is a cell of one part, if there are shares enough; else a cell of each. These are parts [low, high).
+cdef void share_of_parts(const Share* share, Share* cell, Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
+    cell[0], low[0], high[0] = share[0], 0, PARTS
     if share.count % PARTS == 0:
         cell.count = share.count // PARTS
         cell.index = share.index % cell.count
-        low = share.index // cell.count
-        high = low + 1
+        low[0] = share.index // cell.count
+        high[0] = low[0] + 1
+
+
+# Terms [begin, end) of a part. Of a batch that would not be cut as a whole one, all are in the first.
+cdef void terms_of_part(Py_ssize_t terms, Py_ssize_t unit, Py_ssize_t least, Py_ssize_t part, Py_ssize_t* begin,
+                        Py_ssize_t* end) noexcept nogil:
+    if terms >= least:
+        cut(terms, unit, part, PARTS, begin, end)
+    else:
+        begin[0], end[0] = 0, terms if part == 0 else 0
+
+
+cdef void partial_products(const void* args, const Share* share) noexcept nogil:
+    cdef const Product* p = <const Product*> args
+    cdef Share cell
+    cdef fbp_gemm g
+    cdef Py_ssize_t part, low, high, k0, k1, i0, i1, j0, j1, size = p.rows.itemsize
+    share_of_parts(share, &cell, &low, &high)
     for part in range(low, high):
         g = p.g
-        cut(g.k, PART_UNIT, part, PARTS, &k0, &k1)
-        g.m, g.k = share.rows, k1 - k0
+        if p.batch == SUMMED_OVER:
+            g.k = share.rows
+        else:
+            g.m = share.rows
+        terms_of_part(g.k, p.part_unit, p.least_terms, part, &k0, &k1)
+        g.k = k1 - k0
         g.a = row_of(&p.rows, 0, share) + k0 * g.a_cs * size
         g.b = <const char*> g.b + k0 * g.b_rs * size
-        g.c = <char*> g.c + part * g.n * size
+        g.c = <char*> g.c + part * p.part_bytes
         g.start = g.start if part == 0 else NULL
         grid_cell(&g, p.kernels, size, &cell, &i0, &i1, &j0, &j1)
         p.kernels.gemm(&g, i0, i1, j0, j1, share.scratch)
@@ -245,6 +271,7 @@ cdef class PartialDense(_Product):
         self.set(view_of(x), view_of(w), view_of(z))
         self.set_activation(b, "linear", 0)
         self.fn = partial_products
+        self.p.part_unit, self.p.part_bytes = PART_UNIT, self.p.g.n * self.p.c.itemsize
 
 
 cdef class InputGradient(_Product):
@@ -278,6 +305,22 @@ cdef class WeightGradient(_Product):
         if rule is not None:
             self.p.finish = FINISH_UPDATE
             self.p.update = rule.update
+
+
+cdef class PartialWeightGradient(_Product):
+    """parts[h] = x.T @ dz of half h of the batch, followed by `ApplyUpdate`. Of few rows it is all in the first.
+
+    x (batch, fan_in), dz (batch, fan_out), parts (2, fan_in * fan_out or more), rows contiguous.
+    """
+
+    def __init__(self, cnp.ndarray x, cnp.ndarray dz, cnp.ndarray parts, Py_ssize_t least_rows=0):
+        self.by_rows = False
+        self.arrays = (x, dz, parts)
+        self.kernels = kernels_of(type_code(dz))
+        self.set(view_of(x), view_of(dz), no_view(), SUMMED_OVER)
+        self.fn = partial_products
+        self.p.g.c, self.p.g.c_rs = cnp.PyArray_DATA(parts), self.p.g.n
+        self.p.part_unit, self.p.least_terms, self.p.part_bytes = 1, least_rows, cnp.PyArray_STRIDE(parts, 0)
 
 
 cdef class Matmul(_Product):
@@ -319,7 +362,8 @@ def depth(dtype):
 cdef struct Columns:              # db = column sums of dz, and the bias's update
     const fbp_kernels* kernels
     View dz                       # IN (batch, fan_out)
-    View db                       # OUT (fan_out,) or NULL
+    View db                       # OUT (fan_out,) or NULL, or two parts
+    Py_ssize_t least_rows         # that are worth two parts
     bint updates
     fbp_update update
 
@@ -337,6 +381,37 @@ cdef void bias_gradient(const void* args, const Share* share) noexcept nogil:
     if p.updates:
         set_step(&update, share)
         p.kernels.update(&update, 0, begin, 1, end - begin, db, end - begin, NULL, 0)
+
+
+cdef void partial_column_sums(const void* args, const Share* share) noexcept nogil:
+    cdef const Columns* p = <const Columns*> args
+    cdef Share cell
+    cdef Py_ssize_t part, low, high, i0, i1, begin, end, size = p.dz.itemsize
+    share_of_parts(share, &cell, &low, &high)
+    cut(p.dz.cols, 64 // size, cell.index, cell.count, &begin, &end)
+    if begin >= end:
+        return
+    for part in range(low, high):
+        terms_of_part(share.rows, 1, p.least_rows, part, &i0, &i1)
+        p.kernels.column_sum(i1 - i0, end - begin, row_of(&p.dz, i0, share) + begin * size, p.dz.rs,
+                             row_of(&p.db, part, share) + begin * size)
+
+
+cdef class PartialBiasGradient(Op):
+    """parts[h] = dz.sum(axis=0) of half h of the batch, followed by `ApplyUpdate`. Of few rows it is all in the first.
+
+    dz (batch, fan_out), parts (2, fan_out or more), rows contiguous.
+    """
+
+    cdef Columns p
+
+    def __init__(self, cnp.ndarray dz, cnp.ndarray parts, Py_ssize_t least_rows=0):
+        memset(&self.p, 0, sizeof(Columns))
+        self.by_rows = False
+        self.fn, self.args = partial_column_sums, &self.p
+        self.arrays = (dz, parts)
+        self.kernels = self.p.kernels = kernels_of(type_code(dz))
+        self.p.dz, self.p.db, self.p.least_rows = view_of(dz), view_of(parts), least_rows
 
 
 cdef class BiasGradient(Op):
@@ -360,7 +435,9 @@ cdef class BiasGradient(Op):
 
 cdef struct Application:          # one parameter's update from a gradient in memory
     const fbp_kernels* kernels
-    View gradient                 # IN, C-contiguous, as one row
+    View gradient                 # IN, as one row, C-contiguous; or its two parts, a row each
+    Py_ssize_t least_rows         # of a batch that has two
+    Py_ssize_t size               # of the parameter
     const fbp_kernels* sums       # those of double
     const double* squares         # IN (blocks,): together the square of a norm; or NULL
     Py_ssize_t blocks
@@ -371,34 +448,48 @@ cdef struct Application:          # one parameter's update from a gradient in me
 cdef void apply_update(const void* args, const Share* share) noexcept nogil:
     cdef const Application* p = <const Application*> args
     cdef fbp_update update = p.update
-    cdef Py_ssize_t begin, end, size = p.gradient.itemsize
+    cdef Py_ssize_t begin, end, n, size = p.gradient.itemsize
     cdef double norm
+    cdef char* g
     if share.numbers and share.numbers.held:
         return
-    cut(p.gradient.cols, 64 // size, share.index, share.count, &begin, &end)
+    cut(p.size, 64 // size, share.index, share.count, &begin, &end)
     set_step(&update, share)
     if p.squares:
         norm = sqrt(p.sums.sum(p.blocks, p.squares))
         update.scale = 1 if norm <= p.max_norm else p.max_norm / norm
-    p.kernels.update(&update, 0, begin, 1, end - begin, p.gradient.data + begin * size, p.gradient.cols, NULL, 0)
+    g = p.gradient.data
+    if p.gradient.rows == 1 or share.rows < p.least_rows:
+        p.kernels.update(&update, 0, begin, 1, end - begin, g + begin * size, p.size, NULL, 0)
+        return
+    while begin < end:  # the parts are added in L1
+        n = min(end - begin, SUMMED)
+        p.kernels.add(1, n, g + begin * size, n, g + (p.gradient.rs + begin) * size, n, share.scratch, n)
+        p.kernels.update(&update, 0, begin, 1, n, share.scratch, n, NULL, 0)
+        begin += n
 
 
 cdef class ApplyUpdate(Op):
-    """Change a parameter by its gradient, of the same shape, C-contiguous.
+    """Change a parameter by its gradient, C-contiguous; or by the sum of two parts, rows of (2, size or more).
 
-    With `squares`, (blocks,) of float64, the gradient is scaled down as far as their sum, the square of a norm, asks for
-    (Pascanu, Mikolov & Bengio 2013).
+    Of fewer than `least_rows` rows of the batch there is the first part alone. With `squares`, (blocks,) of float64, the
+    gradient is scaled down as far as their sum, the square of a norm, asks for (Pascanu, Mikolov & Bengio 2013).
     """
 
     cdef Application p
 
-    def __init__(self, cnp.ndarray gradient, Rule rule not None, cnp.ndarray squares=None, double max_norm=INFINITY):
+    def __init__(self, cnp.ndarray gradient, Rule rule not None, cnp.ndarray squares=None, double max_norm=INFINITY,
+                 Py_ssize_t least_rows=0):
         memset(&self.p, 0, sizeof(Application))
         self.by_rows = False
         self.fn, self.args = apply_update, &self.p
         self.arrays = (gradient, rule, squares)
         self.kernels = self.p.kernels = rule.kernels
+        self.p.size = cnp.PyArray_SIZE(rule.arrays[0])
         self.p.gradient = flat_view(gradient)
+        if self.p.gradient.cols > self.p.size:
+            self.p.gradient, self.p.least_rows = view_of(gradient), least_rows
+            self.scratch = SUMMED * self.p.gradient.itemsize
         self.p.update = rule.update
         if squares is not None:
             self.p.sums, self.p.blocks = kernels_of(FBP_F64), cnp.PyArray_SIZE(squares)

@@ -139,7 +139,8 @@ def _input_gradient(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
 
 def _update(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
     _, gradient, squares = (*x, None)[:3]
-    return _dense.ApplyUpdate(gradient, op.attrs["rule"], squares, op.attrs.get("max_norm", inf))
+    limit, least_rows = op.attrs.get("max_norm", inf), op.attrs.get("least_rows", 0)
+    return _dense.ApplyUpdate(gradient, op.attrs["rule"], squares, limit, least_rows)
 
 
 def _batch_of(n: Names) -> str:
@@ -332,6 +333,15 @@ KINDS: dict[str, OpKind] = {
         lambda n: f"{n.y} = Σ {n.a}{_then_updated(n)}",
         uses_up=lambda batch, dtype: True,
     ),
+    "partial_weight_gradient": OpKind(
+        of(_dense.PartialWeightGradient, attrs("least_rows")),
+        lambda n: f"{n.y} = halves of {n.a}ᵀ {n.b}",
+        flops=of_outer_product,
+        binds=OF_X,
+    ),
+    "partial_bias_gradient": OpKind(
+        of(_dense.PartialBiasGradient, attrs("least_rows")), lambda n: f"{n.y} = halves of Σ {n.a}"
+    ),
     "embedding_gradient": OpKind(
         ending(_embedding.EmbeddingGradient),
         lambda n: f"{n.y} = Σ {n.b} at {n.a}{_then_updated(n)}",
@@ -352,7 +362,7 @@ KINDS: dict[str, OpKind] = {
     "sum_of_squares": OpKind(
         lambda op, x, y, by_rows: _vectors.SumOfSquares(tuple(x), *y), lambda n: f"{n.y} = Σ squares"
     ),
-    "update": OpKind(_update, lambda n: _updated(n, n.b), flops=each(10)),
+    "update": OpKind(_update, lambda n: _updated(n, "Σ " * ("least_rows" in n.attrs) + n.b), flops=each(10)),
     "constrain": OpKind(
         lambda op, x, y, by_rows: op.attrs["constraint"].op(x[0]),
         lambda n: f"{n.y} ← {n.attrs['constraint'].name}({n.y})",

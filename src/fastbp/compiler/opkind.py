@@ -109,8 +109,11 @@ def of_product(op: Op, batch: int) -> int:
 
 
 def of_outer_product(op: Op, batch: int) -> int:
-    """Those of a weight's gradient, the output, from the rows of the batch."""
-    return 2 * batch * prod(op.outputs[0].shape)
+    """Those of a weight's gradient from two rows for each row of the batch."""
+    x, dz = op.inputs[:2]
+    assert x is not None
+    assert dz is not None
+    return 2 * batch * prod(x.shape) * prod(dz.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,12 @@ LEAST_SLICE_ROWS = 64  # fewer rows read the weights too often
 # From these on a weight is large, and with a batch of so many rows its products are shared by parts of their output.
 SPLIT_WEIGHT_BYTES = 192 << 10
 SPLIT_ROWS = 96
+# Gradients of weights are cut if so many times their elements are no more than those of the rows they are made from, in
+# steps with so many multiply-adds forward.
+SPLIT_ROW_FACTOR = 2
+SPLIT_PRODUCTS = 2 * FLOPS_PER_THREAD / 6
+PARTIAL = {"weight_gradient": "partial_weight_gradient", "bias_gradient": "partial_bias_gradient"}
+LINE = 16  # elements of one cache line or two
 
 
 @dataclass(slots=True)
@@ -70,29 +76,51 @@ def shared_by_rows(op: Op, batch: int, itemsize: int) -> bool:
 
 
 def split_products(ops: list[Op], batch: int, itemsize: int) -> list[Op]:
-    """Cut in two the sums of products that cost more to read their weight than to pass partial sums on.
+    """Cut in two the sums of products that cost more to share than to pass partial sums on.
 
     Those are products with a large weight, compared with the batch, that changes in every step. Each half is made by
-    the threads that change that half of the weight; the gather is then shared by columns, for the same reason.
+    the threads that change that half of the weight; the gather is then shared by columns, for the same reason. And
+    gradients of weights that are small, compared with the batch: each half is made by the threads that made its rows.
     """
     changed = {out for op in ops for out in op.outputs if out.kind == "parameter"}
+    least_rows = _rows_worth_halves(ops)
     split: list[Op] = []
     for op in ops:
         weight = op.inputs[1] if op.name == "affine" else None
-        if weight not in changed or not _mostly_weight(weight, batch, itemsize):
+        if weight in changed and _mostly_weight(weight, batch, itemsize):
+            parts = Tensor(f"P{op.outputs[0].name[1:]}", (2 * weight.shape[1],))
+            split.append(Op("partial_affine", op.inputs, (parts,)))
+            split.append(Op("sum_of_parts", (parts,), op.outputs, op.attrs))
+        elif batch >= least_rows and "rule" in op.attrs and op.name in PARTIAL:
+            gradient, *updated = op.outputs
+            parts = Tensor(f"P{gradient.name}", (2, ceil(prod(gradient.shape) / LINE) * LINE), "gradient")
+            split.append(Op(PARTIAL[op.name], op.inputs, (parts,), {"least_rows": least_rows}))
+            split.append(Op("update", (updated[0], parts), tuple(updated), op.attrs | {"least_rows": least_rows}))
+        else:
             split.append(op)
-            continue
-        parts = Tensor(f"P{op.outputs[0].name[1:]}", (2 * weight.shape[1],))
-        split.append(Op("partial_affine", op.inputs, (parts,)))
-        split.append(Op("sum_of_parts", (parts,), op.outputs, op.attrs))
-    for op in split:
-        if op.name == "gather" and len(split) > len(ops):
-            op.attrs["by_columns"] = True
+    if any(op.name == "partial_affine" for op in split):
+        for op in split:
+            if op.name == "gather":
+                op.attrs["by_columns"] = True
     return split
 
 
 def _mostly_weight(weight: Tensor, batch: int, itemsize: int) -> bool:
     return prod(weight.shape) * itemsize >= SPLIT_WEIGHT_BYTES and 4 * batch < weight.shape[0]
+
+
+def _rows_worth_halves(ops: list[Op]) -> float:
+    """From how many rows on gradients are cut: weights are small beside them, and a step is worth a second thread.
+
+    That holds for each batch, be it the last one of an epoch or one given by itself: they get the same bits.
+    """
+    gradients = [op for op in ops if op.name == "weight_gradient"]
+    weights = [op.outputs[0].shape for op in gradients if "rule" in op.attrs]
+    if not weights or len(weights) < len(gradients) or any(KINDS[op.name].shared is Shared.COLUMNS for op in ops):
+        return inf
+    products = sum(map(prod, weights))
+    small = max(SPLIT_ROW_FACTOR * prod(shape) / max(sum(shape), 1) for shape in weights)
+    return ceil(max(small, SPLIT_PRODUCTS / max(products, 1)))
 
 
 def hold_moments(ops: list[Op]) -> list[Op]:
