@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fastbp as fb
+from fastbp._core import _dense, _program, _python
 
 X = np.random.default_rng(0).normal(size=(2000, 100)).astype("float32")
 Y = (X[:, 0] > 0).astype(int)
@@ -125,6 +126,36 @@ def test_two_models_train_in_two_threads_as_they_would_in_turn():
         thread.join()
     assert same(alone[0], together[0])
     assert same(alone[1], together[1])
+
+
+def test_callers_that_are_at_work_at_once_share_the_threads():
+    x, out = np.ones((6000, 200)), np.empty((6000, 200))
+    product = _program.Program([(64, 1, [_dense.Dense(x, np.ones((200, 200)), None, out)])], 6000)
+    busy, done = threading.Event(), threading.Event()
+
+    def hold(rows):
+        busy.set()
+        assert done.wait(60)
+
+    def threads_used():
+        seconds = np.zeros((4, 1))
+        product.run(0, 6000, seconds=seconds)
+        return np.count_nonzero(seconds)
+
+    fb.set_num_threads(4)
+    other = threading.Thread(target=_program.Program([(1, 1, [_python.Python(hold)])], 1).run, args=(0, 1))
+    try:
+        assert any(threads_used() > 2 for _ in range(50))
+        other.start()
+        assert busy.wait(60)
+        beside = {threads_used() for _ in range(50)}
+        done.set()
+        other.join()
+        assert max(beside) <= 2
+        assert any(threads_used() > 2 for _ in range(50))
+    finally:
+        done.set()
+        fb.set_num_threads(None)
 
 
 def test_one_model_predicts_in_many_threads_at_once():

@@ -184,9 +184,14 @@ cdef void work_on(void* context, int rank) noexcept nogil:
 cdef void start(Run* run) noexcept nogil:
     if run.threads == 1:
         run_alone(run)
+        return
+    run.threads = enter_team(run.threads)
+    if run.threads == 1:
+        run_alone(run)
     else:
         open_phase(run, 0)
         run_team(work_on, run, run.threads)
+    leave_team()
 
 
 # Scratch begins on a cache line, and no two threads' on the same lines of a page.

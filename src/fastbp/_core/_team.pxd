@@ -21,5 +21,7 @@ cdef extern from "threads.h" nogil:
 # Run by the caller, rank 0, and by those of `size` - 1 other threads that come in time, each with its rank.
 ctypedef void (*TeamFn)(void* context, int rank) noexcept nogil
 
-cdef int team_size() noexcept
+cdef int team_size() noexcept nogil
+cdef int enter_team(int wanted) noexcept nogil
+cdef void leave_team() noexcept nogil
 cdef void run_team(TeamFn body, void* context, int size) noexcept nogil

@@ -6,8 +6,10 @@
 #     ceiling over all of them.
 # (b) The threads are our own (pool.h says why); OpenMP is asked for its settings alone. Those that come too
 #     late are not waited for: what they run is handed out in slices, and the caller does what nobody took.
-# (c) A forked child has none of the threads and makes its own.
-# (d) Without OpenMP at build time nobody says how many threads there may be, and every team has one member.
+# (c) Threads of a program that call kernels at the same time (workers of joblib, of a server) share that number: each
+#     has its part of the cores, from its next run on. The bits are the same.
+# (d) A forked child has none of the threads and makes its own.
+# (e) Without OpenMP at build time nobody says how many threads there may be, and every team has one member.
 
 import os
 import time
@@ -18,6 +20,8 @@ import numpy as np
 from ._kernels cimport FBP_F32, kernels_of
 
 cdef extern from "pool.h" nogil:
+    int fbp_enter()
+    void fbp_leave()
     void fbp_run_team(TeamFn body, void* context, int size)
     void fbp_watch_forks()
 
@@ -80,7 +84,7 @@ def has_openmp():
     return bool(FBP_HAS_OPENMP)
 
 
-cdef int team_size() noexcept:
+cdef int team_size() noexcept nogil:
     cdef int limit = omp_get_max_threads()
     cdef int wanted = _requested if _requested else limit
     if fbp_requested_here:
@@ -88,6 +92,15 @@ cdef int team_size() noexcept:
     if limit < _at_import:
         wanted = min(wanted, limit)
     return wanted if FBP_HAS_OPENMP else 1
+
+
+# How many threads a run may use that has work for `wanted`, beside those that are at work. `leave_team` ends it.
+cdef int enter_team(int wanted) noexcept nogil:
+    return max(1, min(wanted, team_size() // fbp_enter()))
+
+
+cdef void leave_team() noexcept nogil:
+    fbp_leave()
 
 
 cdef void run_team(TeamFn body, void* context, int size) noexcept nogil:

@@ -48,6 +48,13 @@ enum { FBP_IDLE_SPINS = 4000 };  // some 100 us
 #define FBP_IDLE_SECONDS 2e-3    // until it sleeps
 
 static fbp_team *fbp_teams = NULL;  // all that were ever made; grows at its head
+static fbp_counter fbp_callers;     // at work with a team, or alone for the others' sake
+
+// Counts a caller in, who shares the cores with those that are at work already; how many they are with this one.
+static int fbp_enter(void) { return (int)fbp_add_one(&fbp_callers); }
+static void fbp_leave(void) {
+    if (fbp_read(&fbp_callers)) __atomic_sub_fetch(&fbp_callers.value, 1, __ATOMIC_ACQ_REL);  // 0 after a fork
+}
 
 static void fbp_wait_for_job(fbp_team *team, uint64_t seen, double seconds) {
     const double end = fbp_seconds() + seconds;
@@ -138,8 +145,11 @@ static void fbp_run_team(fbp_team_fn body, void *context, int size) {
     fbp_write(&team->taken, 0);
 }
 
-// A forked child has none of the threads: teams start anew there.
-static void fbp_forget_teams(void) { fbp_teams = NULL; }
+// A forked child has none of the threads: teams start anew there, and nobody is at work.
+static void fbp_forget_teams(void) {
+    fbp_teams = NULL;
+    fbp_write(&fbp_callers, 0);
+}
 static void fbp_watch_forks(void) { pthread_atfork(NULL, NULL, fbp_forget_teams); }
 
 #endif
