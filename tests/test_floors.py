@@ -36,7 +36,7 @@ ORDER = {
         sources trainer checkpoint model sequential models testing _config_report __init__""",
     4: """datasets._idx datasets.digits datasets.mnist datasets.moons datasets.__init__ datasets.files datasets.task
         plots.figure plots.curves plots.regions plots.confusion plots.filters plots.flow plots.layout plots.diagram
-        plots.__init__ sklearn.network sklearn.training sklearn.lbfgs sklearn.perceptron sklearn.patching
+        plots.__init__ sklearn.network sklearn.checks sklearn.training sklearn.lbfgs sklearn.perceptron sklearn.patching
         sklearn.__init__ sklearn.__main__ cli __main__""",
 }
 MODULES = [module for modules in ORDER.values() for module in modules.split()]

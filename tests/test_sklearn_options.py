@@ -7,7 +7,10 @@ import pytest
 
 sklearn = pytest.importorskip("sklearn")
 
-from sklearn.datasets import make_classification  # noqa: E402
+from sklearn.base import clone  # noqa: E402
+from sklearn.datasets import make_classification, make_multilabel_classification  # noqa: E402
+from sklearn.exceptions import NotFittedError  # noqa: E402
+from sklearn.neural_network import MLPClassifier as Theirs  # noqa: E402
 from sklearn.utils.class_weight import compute_sample_weight  # noqa: E402
 
 import fastbp as fb  # noqa: E402
@@ -32,6 +35,57 @@ def test_class_weights_are_weights_of_rows(weight, solver):
     a = MLPClassifier((5,), solver=solver, max_iter=10, random_state=0, class_weight=weight).fit(X, y)
     b = MLPClassifier((5,), solver=solver, max_iter=10, random_state=0).fit(X, y, compute_sample_weight(weight, y))
     assert equal(a, b)
+
+
+REFUSED = {
+    "activations": {"activation": ("relu", "tanh")},
+    "a set of activations": {"activation": {"relu"}},
+    "no name": {"activation": (["relu"],)},
+    "callbacks": {"callbacks": 3},
+    "a checkpoint": {"callbacks": [fb.callbacks.ModelCheckpoint("never.fbp")]},
+    "threads": {"n_threads": 5000},
+    "a class that is not there": {"class_weight": {99: 1}},
+    "no number": {"class_weight": {0: None}},
+    "no weight": {"class_weight": {0: -1.0}},
+    "NaN": {"class_weight": {0: np.nan}, "solver": "lbfgs"},
+    "a list": {"class_weight": [{0: 1.0}]},
+    "lbfgs": {"solver": "lbfgs", "dropout": 0.1},
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_leaves_the_estimator_as_it_was(case):
+    estimator = MLPClassifier((5,), max_iter=3, random_state=0)
+    new, before = clone(estimator), estimator.fit(X, y).predict_proba(X)
+    for each in (estimator, new):
+        kept = {name: getattr(each, name) for name in REFUSED[case]}
+        with pytest.raises((TypeError, ValueError), match=r"expected|must be|needs"):
+            each.set_params(**REFUSED[case]).fit(X, y)
+        each.set_params(**kept)
+    assert np.array_equal(estimator.predict_proba(X), before)
+    with pytest.raises(NotFittedError):
+        new.predict(X)
+
+
+@pytest.mark.skipif(not WEIGHTED, reason="scikit-learn 1.6 has no weights of rows to compare with")
+def test_class_weights_of_several_labels_are_weights_of_rows():
+    X, Y = make_multilabel_classification(60, 5, n_classes=3, random_state=0)
+    weight = [{0: 1.0, 1: 2.0}, {0: 0.5, 1: 1.0}, {0: 1.0, 1: 3.0}]
+    options = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0}
+    rows = np.prod([[each[label] for label in column] for each, column in zip(weight, Y.T, strict=True)], axis=0)
+    equal(
+        MLPClassifier(class_weight=weight, **options).fit(X, Y),
+        Theirs(**options).fit(X, Y, sample_weight=rows),
+    )
+    for wrong in ({0: 1.0, 1: 2.0}, weight[:2]):
+        with pytest.raises(ValueError, match="a list of 3 dicts"):
+            MLPClassifier(class_weight=wrong).fit(X, Y)
+
+
+def test_a_curve_of_validation_goes_with_early_stopping():
+    estimator = MLPClassifier(early_stopping=True, max_iter=3, random_state=0).fit(X, y)
+    assert len(estimator.validation_loss_curve_) == 3
+    assert not hasattr(estimator.set_params(early_stopping=False).fit(X, y), "validation_loss_curve_")
 
 
 def test_balanced_weights_need_all_rows():

@@ -25,12 +25,12 @@ def main() -> None:
     target, sys.argv = arguments[int(module)], arguments[int(module) :]
     patch()
     if module:
-        sys.path.insert(0, "")
         runpy.run_module(target, run_name="__main__", alter_sys=True)
         return
     if not Path(target).exists():
         sys.exit(f"expected a script, got {target!r}, which does not exist")
-    sys.path.insert(0, str(Path(target).resolve().parent))
+    if not sys.flags.safe_path:  # where Python has put the current folder, for itself
+        sys.path[0] = str(Path(target).resolve().parent)
     runpy.run_path(target, run_name="__main__")
 
 

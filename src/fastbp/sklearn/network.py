@@ -166,10 +166,12 @@ def hidden_activations(estimator: Any, layers: int) -> tuple[str, ...]:
     given = estimator.activation
     if isinstance(given, str):
         return (given,) * layers
+    if not isinstance(given, (list, tuple, np.ndarray)):
+        raise TypeError(f"expected activation as a name or a list of names, got {given!r}")
     if len(given) != layers:
         raise ValueError(f"expected an activation for each of {layers} hidden layers, got {len(given)}")
     for name in given:
-        if name not in ALLOWED:
+        if not isinstance(name, str) or name not in ALLOWED:
             raise ValueError(f"expected activations among {', '.join(sorted(ALLOWED))}, got {name!r}")
     return tuple(given)
 

@@ -17,11 +17,11 @@ import sklearn
 from sklearn import neural_network
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastbp._core._team import threads
 from fastbp.sklearn import lbfgs
+from fastbp.sklearn.checks import check_classes, check_options, class_factors
 from fastbp.sklearn.network import ALLOWED, KEPT, NAMES, hidden_activations, network_of
 from fastbp.sklearn.training import WEIGHTED, Part, Training
 
@@ -58,15 +58,28 @@ class Perceptron:
         "activation": [StrOptions(ALLOWED), "array-like"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "batch_norm": ["boolean"],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "n_threads": [Interval(Integral, 1, 1024, closed="both"), None],
         "callbacks": "no_validation",
     }
 
     # -- training
 
+    def _validate_input(self: Any, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        """Refuse what our own parameters may not be here, too, before anything of a fitted estimator is lost."""
+        check_options(self, incremental)
+        before = vars(self).copy()
+        X, y = super()._validate_input(X, y, incremental, reset)  # type: ignore[misc]
+        try:
+            check_classes(self)
+        except ValueError:
+            vars(self).clear()  # of the classes that were noted, too
+            vars(self).update(before)
+            raise
+        return X, y
+
     def _initialize(self: Any, y: np.ndarray, layer_units: list[int], dtype: np.dtype) -> None:
         super()._initialize(y, layer_units, dtype)  # type: ignore[misc]
-        for name in (*KEPT, "batch_norms_"):
+        for name in (*KEPT, "batch_norms_", "validation_loss_curve_"):
             self.__dict__.pop(name, None)
         if self.early_stopping:
             self.validation_loss_curve_: list[float] = []
@@ -92,23 +105,17 @@ class Perceptron:
     def _part(self: Any, X: Any, y: np.ndarray, rest: tuple[Any, ...]) -> Part:
         """The rows to train on: their weights, since scikit-learn 1.7, are the first of a solver's other arguments."""
         weights = rest[0] if WEIGHTED else None
-        given = getattr(self, "class_weight", None)
-        if given is None:
+        if getattr(self, "class_weight", None) is None:
             return Part(X, y, weights)
-        factors = class_factors(given, y, self.classes_, self._label_binarizer.y_type_.startswith("multilabel"))
+        factors = class_factors(self, y)
         return Part(X, y, factors if weights is None else factors * weights)
 
     def _fit_stochastic(self: Any, X: Any, y: np.ndarray, *rest: Any) -> None:
         """In scikit-learn's order: the rows' weights, if it knows them, ..., whether this is partial_fit."""
-        if rest[-1] and getattr(self, "class_weight", None) == "balanced":
-            raise ValueError("class_weight='balanced' is not supported for partial_fit: give a dict")
         with threads(self.n_threads):
             Training(self, self._part(X, y, rest), rest[-1]).run()
 
     def _fit_lbfgs(self: Any, X: Any, y: np.ndarray, *rest: Any) -> None:
-        for name in ("dropout", "batch_norm", "callbacks"):
-            if getattr(self, name):
-                raise ValueError(f"{name} needs a stochastic solver, 'sgd' or 'adam', got solver='lbfgs'")
         with threads(self.n_threads), lbfgs.quiet_blas():
             self._objective = lbfgs.Objective(self, self._part(X, y, rest))
             try:
@@ -163,18 +170,6 @@ class Perceptron:
         super().__setstate__(state)  # type: ignore[misc]
 
 
-def class_factors(given: Any, y: np.ndarray, classes: np.ndarray, multilabel: bool) -> np.ndarray:
-    """The factor of each row, of a mapping of classes to factors or "balanced", from targets of 0 and 1."""
-    if multilabel:
-        return compute_sample_weight(given, y.astype(int))
-    labels = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(int)
-    if isinstance(given, str):
-        return compute_sample_weight(given, labels)
-    if unknown := [name for name in given if name not in classes]:
-        raise ValueError(f"expected class_weight for classes among {classes.tolist()}, got {unknown[0]!r}")
-    return np.array([given.get(name, 1.0) for name in classes.tolist()], np.float64)[labels]
-
-
 class MLPClassifier(Perceptron, neural_network.MLPClassifier):
     """scikit-learn's `MLPClassifier` with the arithmetic of fastbp: the same results from the same `random_state`.
 
@@ -182,8 +177,8 @@ class MLPClassifier(Perceptron, neural_network.MLPClassifier):
     ----------
     *args, **options
         As scikit-learn's, with its defaults; beside them, by keyword only:
-    class_weight : dict, "balanced" or None, default=None
-        Factors of the rows of each class, as in `sklearn.utils.class_weight`.
+    class_weight : dict, "balanced", list of dict or None, default=None
+        Factors of the rows of each class, as in `sklearn.utils.class_weight`; of several labels a row, a dict for each.
     activation : str or sequence of str
         Of the hidden layers, one for all or one for each: scikit-learn's, or any of `fastbp.activations` by its name.
     dropout : float, default=0.0
@@ -222,7 +217,7 @@ class MLPClassifier(Perceptron, neural_network.MLPClassifier):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **neural_network.MLPClassifier._parameter_constraints,
         **Perceptron._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
     class_weight: Any = None
     __init__ = with_options(neural_network.MLPClassifier, {"class_weight": None, **OPTIONS})

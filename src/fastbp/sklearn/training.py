@@ -119,7 +119,8 @@ def batch_rows(estimator: Any, rows: int) -> int:
 def warn(message: str, category: type[Warning]) -> None:
     """Warn as from scikit-learn's module, which filters go by."""
     home = _multilayer_perceptron
-    warnings.warn_explicit(message, category, str(home.__file__), 1, home.__name__)
+    line = home.BaseMultilayerPerceptron._fit_stochastic.__code__.co_firstlineno
+    warnings.warn_explicit(message, category, str(home.__file__), line, home.__name__)
 
 
 class Stepper:
