@@ -164,7 +164,7 @@ def shown(found: tuple[str, float, float, float, float, float]) -> str:
     return f"| {what} | {duration(a)} | {duration(b)} | {best:.1f} | {median:.1f} | {bar:g} | {verdict} |"
 
 
-def table(lines: list[tuple[str, float, float, float, float, float]], search: str) -> str:
+def table(lines: list[tuple[str, float, float, float, float, float]], of_search: str) -> str:
     from report import machine
 
     head = ["| | scikit-learn | fastbp | times as fast | median | bar | |", "|---|---:|---:|---:|---:|---:|---|"]
@@ -174,7 +174,7 @@ def table(lines: list[tuple[str, float, float, float, float, float]], search: st
         f"{found['system']}; {found['packages']}.",
         "Times are the best of each side, the median is that of the ratios of neighbouring fits.",
     ]
-    return "\n".join([*measured, "", *head, *map(shown, lines), "", search])
+    return "\n".join([*measured, "", *head, *map(shown, lines), "", of_search])
 
 
 def main() -> None:

@@ -387,9 +387,9 @@ static void OP(crossentropy_of_labels)(const fbp_loss *a) {
         for (fbp_size r = 0; r < BLOCK; r++) sum[r] = 1, chosen[r] = 0, weight[r] = r < n;
         for (fbp_size r = 0; r < n; r++) {
             const real *z = (const real *)a->prediction + (i + r) * a->prediction_stride;
-            assert(0 <= label[r] && label[r] < cols);
             if (a->weight) weight[r] = ((const real *)a->weight)[i + r];
-            if (weight[r] == 0) continue;
+            if (weight[r] == 0) continue;  // nor has it to have a label
+            assert(0 <= label[r] && label[r] < cols);
             const real picked = z[label[r]];
             real largest;
             sum[r] = OP(exp_row)(cols, z, gradient ? gradient + r * stride : NULL, &largest);

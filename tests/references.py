@@ -339,11 +339,11 @@ def weight_and_bias_in_halves(kind: str) -> Callable[..., tuple[np.ndarray, ...]
     def run(outputs: Any, dz: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, ...]:
         places = [[outputs.copy(a) for a in weight_and_states(kind, array)] for array in (w, w[0])]
         halves = [outputs((2, 16 * (array.size // 16 + 1))) for array in (w, w[0])]
-        _program.run_op(_dense.PartialWeightGradient(x, dz, halves[0]), len(dz), 1.0)
-        _program.run_op(_dense.PartialBiasGradient(dz, halves[1]), len(dz), 1.0)
+        _program.run_op(_dense.PartialWeightGradient(x, dz, halves[0]), len(dz), 1e9)  # on all threads
+        _program.run_op(_dense.PartialBiasGradient(dz, halves[1]), len(dz), 1e9)
         for place, half in zip(places, halves, strict=True):
             rule = _dense.Rule(kind, place[0], place[1:], MOMENTUM, DECAY, EPS)
-            _program.run_op(_dense.ApplyUpdate(half, rule), len(dz), 1.0, RATE)
+            _program.run_op(_dense.ApplyUpdate(half, rule, in_parts=True), len(dz), 1e9, RATE)
         return (*places[0], *places[1])
 
     return run

@@ -73,11 +73,11 @@ def test_class_weights_of_several_labels_are_weights_of_rows():
     weight = [{0: 1.0, 1: 2.0}, {0: 0.5, 1: 1.0}, {0: 1.0, 1: 3.0}]
     options = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0}
     rows = np.prod([[each[label] for label in column] for each, column in zip(weight, Y.T, strict=True)], axis=0)
-    equal(
-        MLPClassifier(class_weight=weight, **options).fit(X, Y),
-        Theirs(**options).fit(X, Y, sample_weight=rows),
-    )
-    for wrong in ({0: 1.0, 1: 2.0}, weight[:2]):
+    got = MLPClassifier(class_weight=weight, **options).fit(X, Y)
+    wanted = Theirs(**options).fit(X, Y, sample_weight=rows)
+    for a, b in zip(got.coefs_, wanted.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+    for wrong in ({0: 1.0, 1: 2.0}, weight[:2], [1, 2, 3], [{0: 1.0, 7: 2.0}] * 3):
         with pytest.raises(ValueError, match="a list of 3 dicts"):
             MLPClassifier(class_weight=wrong).fit(X, Y)
 
@@ -225,6 +225,16 @@ def test_batch_normalisation_is_no_matter_of_a_warm_start():
         estimator.set_params(batch_norm=True).fit(X, y)
     estimator.set_params(warm_start=False).fit(X, y)
     assert estimator.set_params(batch_norm=False).fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize("schedule", ["adaptive", "invscaling"])
+def test_a_callback_that_sets_the_rate_it_found_changes_nothing(schedule):
+    options = {"solver": "sgd", "learning_rate": schedule, "learning_rate_init": 0.5, "n_iter_no_change": 2}
+    options |= {"tol": 1e-2, "max_iter": 30, "random_state": 0}
+    plain = MLPClassifier((5,), **options).fit(X, y)
+    same = MLPClassifier((5,), callbacks=fb.callbacks.LearningRateScheduler(lambda e, rate: rate), **options).fit(X, y)
+    assert plain._optimizer.learning_rate < 0.5
+    assert equal(plain, same)
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])

@@ -128,19 +128,37 @@ def test_two_models_train_in_two_threads_as_they_would_in_turn():
     assert same(alone[1], together[1])
 
 
-def test_callers_that_are_at_work_at_once_share_the_threads():
+def counter_of_threads():
+    """A function that runs a large product and says how many threads took part."""
     x, out = np.ones((6000, 200)), np.empty((6000, 200))
     product = _program.Program([(64, 1, [_dense.Dense(x, np.ones((200, 200)), None, out)])], 6000)
-    busy, done = threading.Event(), threading.Event()
-
-    def hold(rows):
-        busy.set()
-        assert done.wait(60)
 
     def threads_used():
         seconds = np.zeros((4, 1))
         product.run(0, 6000, seconds=seconds)
         return np.count_nonzero(seconds)
+
+    return threads_used
+
+
+def test_a_run_within_a_run_has_all_threads():
+    threads_used, found = counter_of_threads(), []
+    outer = _python.Python(lambda rows: found.extend(threads_used() for _ in range(50)))
+    fb.set_num_threads(4)
+    try:
+        _program.Program([(1, 1, [outer])], 1).run(0, 1)
+    finally:
+        fb.set_num_threads(None)
+    assert max(found) > 2
+
+
+def test_callers_that_are_at_work_at_once_share_the_threads():
+    threads_used = counter_of_threads()
+    busy, done = threading.Event(), threading.Event()
+
+    def hold(rows):
+        busy.set()
+        assert done.wait(60)
 
     fb.set_num_threads(4)
     other = threading.Thread(target=_program.Program([(1, 1, [_python.Python(hold)])], 1).run, args=(0, 1))

@@ -8,6 +8,7 @@ from references_norm import EPSILON, batch_norm, batch_norm_inference, kept, lay
 
 import fastbp as fb
 from fastbp._core import _program, _rows
+from fastbp.compiler import schedule
 from fastbp.layers import (
     Add,
     AlphaDropout,
@@ -461,6 +462,37 @@ def test_gradients_in_halves_of_a_last_batch_are_those_of_a_batch_by_itself(last
     assert ["halves of A0ᵀ dZ1" in listing for listing in listings] == [True, last == 140]
     for other in models[1:]:
         assert all(np.array_equal(*pair) for pair in zip(models[0].get_weights(), other.get_weights(), strict=True))
+
+
+HALVES = {
+    "penalty": ({"kernel_regularizer": "l2"}, {}),
+    "constraint": ({"kernel_constraint": fb.constraints.MaxNorm(0.5)}, {}),
+    "average": ({}, {"use_ema": True, "ema_overwrite_frequency": 2}),
+    "limit": ({}, {"clipvalue": 1e-3}),
+    "decay": ({}, {"weight_decay": 0.1}),
+    "multipliers": ({}, {"learning_rate_multipliers": {"first": 0.5, "second/bias": 0}}),
+}
+
+
+@pytest.mark.parametrize("case", HALVES)
+@pytest.mark.parametrize("kind", [fb.optimizers.SGD, fb.optimizers.Adam])
+def test_gradients_in_halves_train_as_whole_ones_do(kind, case, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 6)), rng.normal(size=(200, 2))
+    options, of_optimizer = HALVES[case]
+    trained, listings = [], []
+    for products in (1, 1e18):
+        monkeypatch.setattr(schedule, "SPLIT_PRODUCTS", products)
+        fb.utils.set_random_seed(0)
+        layers = [fb.Dense(7, "tanh", name="first", **options), fb.Dense(2, name="second")]
+        model = fb.Sequential([fb.Input((6,), dtype="float64"), *layers])
+        model.compile(kind(0.01, **of_optimizer), "mse")
+        model.fit(x, y, batch_size=64, epochs=3, shuffle=False, verbose=0)
+        trained.append(model.get_weights())
+        listings.append("halves" in model.program("train", 64).describe())
+    assert listings == [True, False]
+    for a, b in zip(*trained, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 def test_in_prediction_batch_normalisation_is_in_the_one_phase_by_rows():

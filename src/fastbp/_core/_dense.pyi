@@ -85,5 +85,5 @@ class PartialBiasGradient(Op):
 
 class ApplyUpdate(Op):
     def __init__(
-        self, gradient: Array, rule: Rule, squares: Array | None = None, max_norm: float = ..., least_rows: int = 0
+        self, gradient: Array, rule: Rule, squares: Array | None = None, max_norm: float = ..., in_parts: bool = False
     ) -> None: ...

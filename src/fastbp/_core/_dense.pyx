@@ -217,14 +217,14 @@ cdef class Dense(_Product):
         self.set_activation(b, activation, alpha)
 
 
-# A share is a cell of one part, if there are shares enough; else a cell of each. These are parts [low, high).
+# A share is some cells of the parts, [low, high) of all: one of its part's, or where shares are odd in number two that
+# follow one another. Number `n` is cell n % cell.count of part n // cell.count.
 cdef void share_of_parts(const Share* share, Share* cell, Py_ssize_t* low, Py_ssize_t* high) noexcept nogil:
-    cell[0], low[0], high[0] = share[0], 0, PARTS
-    if share.count % PARTS == 0:
-        cell.count = share.count // PARTS
-        cell.index = share.index % cell.count
-        low[0] = share.index // cell.count
-        high[0] = low[0] + 1
+    cdef Py_ssize_t each = 1 if share.count % PARTS == 0 else PARTS
+    cell[0] = share[0]
+    cell.count = share.count * each // PARTS
+    low[0] = share.index * each
+    high[0] = low[0] + each
 
 
 # Terms [begin, end) of a part. Of a batch that would not be cut as a whole one, all are in the first.
@@ -240,9 +240,10 @@ cdef void partial_products(const void* args, const Share* share) noexcept nogil:
     cdef const Product* p = <const Product*> args
     cdef Share cell
     cdef fbp_gemm g
-    cdef Py_ssize_t part, low, high, k0, k1, i0, i1, j0, j1, size = p.rows.itemsize
+    cdef Py_ssize_t number, part, low, high, k0, k1, i0, i1, j0, j1, size = p.rows.itemsize
     share_of_parts(share, &cell, &low, &high)
-    for part in range(low, high):
+    for number in range(low, high):
+        part, cell.index = number // cell.count, number % cell.count
         g = p.g
         if p.batch == SUMMED_OVER:
             g.k = share.rows
@@ -386,12 +387,13 @@ cdef void bias_gradient(const void* args, const Share* share) noexcept nogil:
 cdef void partial_column_sums(const void* args, const Share* share) noexcept nogil:
     cdef const Columns* p = <const Columns*> args
     cdef Share cell
-    cdef Py_ssize_t part, low, high, i0, i1, begin, end, size = p.dz.itemsize
+    cdef Py_ssize_t number, part, low, high, i0, i1, begin, end, size = p.dz.itemsize
     share_of_parts(share, &cell, &low, &high)
-    cut(p.dz.cols, 64 // size, cell.index, cell.count, &begin, &end)
-    if begin >= end:
-        return
-    for part in range(low, high):
+    for number in range(low, high):
+        part, cell.index = number // cell.count, number % cell.count
+        cut(p.dz.cols, 64 // size, cell.index, cell.count, &begin, &end)
+        if begin >= end:
+            continue
         terms_of_part(share.rows, 1, p.least_rows, part, &i0, &i1)
         p.kernels.column_sum(i1 - i0, end - begin, row_of(&p.dz, i0, share) + begin * size, p.dz.rs,
                              row_of(&p.db, part, share) + begin * size)
@@ -436,7 +438,6 @@ cdef class BiasGradient(Op):
 cdef struct Application:          # one parameter's update from a gradient in memory
     const fbp_kernels* kernels
     View gradient                 # IN, as one row, C-contiguous; or its two parts, a row each
-    Py_ssize_t least_rows         # of a batch that has two
     Py_ssize_t size               # of the parameter
     const fbp_kernels* sums       # those of double
     const double* squares         # IN (blocks,): together the square of a norm; or NULL
@@ -459,7 +460,7 @@ cdef void apply_update(const void* args, const Share* share) noexcept nogil:
         norm = sqrt(p.sums.sum(p.blocks, p.squares))
         update.scale = 1 if norm <= p.max_norm else p.max_norm / norm
     g = p.gradient.data
-    if p.gradient.rows == 1 or share.rows < p.least_rows:
+    if p.gradient.rows == 1:
         p.kernels.update(&update, 0, begin, 1, end - begin, g + begin * size, p.size, NULL, 0)
         return
     while begin < end:  # the parts are added in L1
@@ -470,26 +471,24 @@ cdef void apply_update(const void* args, const Share* share) noexcept nogil:
 
 
 cdef class ApplyUpdate(Op):
-    """Change a parameter by its gradient, C-contiguous; or by the sum of two parts, rows of (2, size or more).
+    """Change a parameter by its gradient, C-contiguous; or `in_parts` by the sum of two, rows of (2, size or more).
 
-    Of fewer than `least_rows` rows of the batch there is the first part alone. With `squares`, (blocks,) of float64, the
-    gradient is scaled down as far as their sum, the square of a norm, asks for (Pascanu, Mikolov & Bengio 2013).
+    With `squares`, (blocks,) of float64, the gradient is scaled down as far as their sum, the square of a norm, asks for
+    (Pascanu, Mikolov & Bengio 2013).
     """
 
     cdef Application p
 
     def __init__(self, cnp.ndarray gradient, Rule rule not None, cnp.ndarray squares=None, double max_norm=INFINITY,
-                 Py_ssize_t least_rows=0):
+                 bint in_parts=False):
         memset(&self.p, 0, sizeof(Application))
         self.by_rows = False
         self.fn, self.args = apply_update, &self.p
         self.arrays = (gradient, rule, squares)
         self.kernels = self.p.kernels = rule.kernels
         self.p.size = cnp.PyArray_SIZE(rule.arrays[0])
-        self.p.gradient = flat_view(gradient)
-        if self.p.gradient.cols > self.p.size:
-            self.p.gradient, self.p.least_rows = view_of(gradient), least_rows
-            self.scratch = SUMMED * self.p.gradient.itemsize
+        self.p.gradient = view_of(gradient) if in_parts else flat_view(gradient)
+        self.scratch = SUMMED * self.p.gradient.itemsize if in_parts else 0
         self.p.update = rule.update
         if squares is not None:
             self.p.sums, self.p.blocks = kernels_of(FBP_F64), cnp.PyArray_SIZE(squares)

@@ -7,8 +7,8 @@
 #     class around the two exists to fill the struct and to keep the arrays alive.
 # (b) No op knows its real type: it calls through the table that was made for it.
 # (c) Two ways to share the work. Ops `by_rows` do rows [begin, end) of the batch, all the same ones, so that a chain of
-#     them needs no synchronisation. The others cut what they compute (a weight's gradient) into a grid; the sum over the
-#     batch is never cut, so the bits do not depend on the number of slices.
+#     them needs no synchronisation. The others cut what they compute (a weight's gradient) into a grid. A sum over the
+#     batch is one, or two halves where the shapes say so: the bits do not depend on the number of slices.
 # (d) Arguments are trusted: the edge has checked them (data.py, ops/edge.pyx).
 
 cimport numpy as cnp

@@ -85,10 +85,16 @@ def has_openmp():
 
 
 cdef int team_size() noexcept nogil:
+    return limited(fbp_requested_here) if fbp_requested_here else process_size()
+
+
+# Threads of all callers together.
+cdef int process_size() noexcept nogil:
+    return limited(_requested if _requested else omp_get_max_threads())
+
+
+cdef int limited(int wanted) noexcept nogil:
     cdef int limit = omp_get_max_threads()
-    cdef int wanted = _requested if _requested else limit
-    if fbp_requested_here:
-        wanted = fbp_requested_here
     if limit < _at_import:
         wanted = min(wanted, limit)
     return wanted if FBP_HAS_OPENMP else 1
@@ -96,7 +102,8 @@ cdef int team_size() noexcept nogil:
 
 # How many threads a run may use that has work for `wanted`, beside those that are at work. `leave_team` ends it.
 cdef int enter_team(int wanted) noexcept nogil:
-    return max(1, min(wanted, team_size() // fbp_enter()))
+    cdef int callers = fbp_enter()
+    return wanted if callers == 1 else max(1, min(wanted, process_size() // callers))
 
 
 cdef void leave_team() noexcept nogil:

@@ -7,9 +7,9 @@
 //
 // A team is a caller and the threads that help it. A caller takes a team that is free, or makes one; threads stay with
 // their team, and teams for the life of the process: as many as callers were ever at work at once. After a job threads
-// spin for a moment, because the next one often follows at once; then they look for it every time that nobody else wants
-// their core; then they sleep. To wake one takes the time of a small network's step, so it pays to stay up through what
-// Python does between two epochs or two batches.
+// spin for a moment, because the next one often follows at once; then, for as long as the job took, they look for it
+// every time that nobody else wants their core; then they sleep. To wake one takes the time of a small network's step, so
+// it pays to stay up through what Python does between two epochs.
 //
 // The door: `open` is the number of the job that may be entered, 0 if none. A thread first counts itself in, then looks
 // whether the door is still open; the caller first shuts the door, then waits until nobody is counted in. Both orders
@@ -45,15 +45,19 @@ typedef struct {
 } fbp_member;
 
 enum { FBP_IDLE_SPINS = 4000 };  // some 100 us
-#define FBP_IDLE_SECONDS 2e-3    // until it sleeps
+#define FBP_IDLE_SECONDS 2e-3    // at most, until it sleeps
 
 static fbp_team *fbp_teams = NULL;  // all that were ever made; grows at its head
 static fbp_counter fbp_callers;     // at work with a team, or alone for the others' sake
 
-// Counts a caller in, who shares the cores with those that are at work already; how many they are with this one.
-static int fbp_enter(void) { return (int)fbp_add_one(&fbp_callers); }
+static _Thread_local int fbp_runs_here = 0;  // in one another, that this thread is in
+
+// Counts a caller in, who shares the cores with those that are at work already; how many they are with this one. A run
+// that is called for by another has what that one has.
+static int fbp_enter(void) { return fbp_runs_here++ ? 1 : (int)fbp_add_one(&fbp_callers); }
 static void fbp_leave(void) {
-    if (fbp_read(&fbp_callers)) __atomic_sub_fetch(&fbp_callers.value, 1, __ATOMIC_ACQ_REL);  // 0 after a fork
+    if (--fbp_runs_here || !fbp_read(&fbp_callers)) return;  // nobody is counted after a fork
+    __atomic_sub_fetch(&fbp_callers.value, 1, __ATOMIC_ACQ_REL);
 }
 
 static void fbp_wait_for_job(fbp_team *team, uint64_t seen, double seconds) {
@@ -73,15 +77,18 @@ static void *fbp_help(void *argument) {
     const fbp_member member = *(fbp_member *)argument;
     fbp_team *team = member.team;
     uint64_t seen = 0;
-    int wanted = 1;  // had the last job a place for this rank?
+    double idle = FBP_IDLE_SECONDS;
+    fbp_runs_here = 1;
     free(argument);
     for (;;) {
-        fbp_wait_for_job(team, seen, wanted ? FBP_IDLE_SECONDS : 0);
+        fbp_wait_for_job(team, seen, idle);
         seen = fbp_read(&team->job);
         __atomic_add_fetch(&team->inside.value, 1, __ATOMIC_SEQ_CST);
+        const double begin = fbp_seconds();
         if (__atomic_load_n(&team->open.value, __ATOMIC_SEQ_CST) == seen && member.rank < team->size)
             team->body(team->context, member.rank);
-        wanted = member.rank < team->size;
+        const double busy = fbp_seconds() - begin;
+        idle = member.rank >= team->size ? 0 : busy < FBP_IDLE_SECONDS ? busy : FBP_IDLE_SECONDS;
         __atomic_sub_fetch(&team->inside.value, 1, __ATOMIC_SEQ_CST);
     }
     return NULL;

@@ -139,8 +139,8 @@ def _input_gradient(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
 
 def _update(op: Op, x: Arrays, y: Arrays, by_rows: bool) -> Any:
     _, gradient, squares = (*x, None)[:3]
-    limit, least_rows = op.attrs.get("max_norm", inf), op.attrs.get("least_rows", 0)
-    return _dense.ApplyUpdate(gradient, op.attrs["rule"], squares, limit, least_rows)
+    limit, in_parts = op.attrs.get("max_norm", inf), op.attrs.get("in_parts", False)
+    return _dense.ApplyUpdate(gradient, op.attrs["rule"], squares, limit, in_parts)
 
 
 def _batch_of(n: Names) -> str:
@@ -362,7 +362,7 @@ KINDS: dict[str, OpKind] = {
     "sum_of_squares": OpKind(
         lambda op, x, y, by_rows: _vectors.SumOfSquares(tuple(x), *y), lambda n: f"{n.y} = Σ squares"
     ),
-    "update": OpKind(_update, lambda n: _updated(n, "Σ " * ("least_rows" in n.attrs) + n.b), flops=each(10)),
+    "update": OpKind(_update, lambda n: _updated(n, "Σ " * ("in_parts" in n.attrs) + n.b), flops=each(10)),
     "constrain": OpKind(
         lambda op, x, y, by_rows: op.attrs["constraint"].op(x[0]),
         lambda n: f"{n.y} ← {n.attrs['constraint'].name}({n.y})",

@@ -3,7 +3,8 @@
 Ops that work row by row share the batch by rows and chain into one phase, however many they are. Ops that make
 something of the size of a parameter share that; they read rows of the whole batch, so they have to wait, together, for
 the phase before. So do products with a large weight: by rows, every thread would have to read all of it, and that costs
-more than the wait. A parameter is changed only after everything that reads it in this step.
+more than the wait. Gradients of small weights are made of half the batch each, and wait once more to be added. A
+parameter is changed only after everything that reads it in this step.
 
 A third way to share is by columns of the batch: the moments of a column need all its rows. Ops that may go either way
 join those that have to go by columns, where the batch is so small that a wait costs more than the work.
@@ -95,7 +96,7 @@ def split_products(ops: list[Op], batch: int, itemsize: int) -> list[Op]:
             gradient, *updated = op.outputs
             parts = Tensor(f"P{gradient.name}", (2, ceil(prod(gradient.shape) / LINE) * LINE), "gradient")
             split.append(Op(PARTIAL[op.name], op.inputs, (parts,), {"least_rows": least_rows}))
-            split.append(Op("update", (updated[0], parts), tuple(updated), op.attrs | {"least_rows": least_rows}))
+            split.append(Op("update", (updated[0], parts), tuple(updated), op.attrs | {"in_parts": True}))
         else:
             split.append(op)
     if any(op.name == "partial_affine" for op in split):
@@ -112,7 +113,9 @@ def _mostly_weight(weight: Tensor, batch: int, itemsize: int) -> bool:
 def _rows_worth_halves(ops: list[Op]) -> float:
     """From how many rows on gradients are cut: weights are small beside them, and a step is worth a second thread.
 
-    That holds for each batch, be it the last one of an epoch or one given by itself: they get the same bits.
+    None if a gradient is needed whole (its norm, its mean, a layer used twice), or a normalisation reads whole columns:
+    then all threads read all rows anyway. As the number is of the weights alone, the gradients of a last batch of an
+    epoch are those of one given by itself, to the bit.
     """
     gradients = [op for op in ops if op.name == "weight_gradient"]
     weights = [op.outputs[0].shape for op in gradients if "rule" in op.attrs]
@@ -159,7 +162,8 @@ def spread_columns(ops: list[Op], batch: int) -> None:
 def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
     """Group ops into as few phases as their dependences allow: ops by rows while there are any, then the others.
 
-    Sums that nobody reads in the step open no phase while there is something else to do; they join one of their kind.
+    Sums that nobody reads in the step open no phase while there is something else to do, unless they hold an update up;
+    they join one of their kind.
     """
     by_rows = {op: shared_by_rows(op, batch, itemsize) for op in ops}
     joining, waiting = _dependences(ops, by_rows)
@@ -182,7 +186,8 @@ def make_phases(ops: list[Op], batch: int, itemsize: int) -> list[Phase]:
             make_ready(op)
     phases: list[Phase] = []
     while any((*ready.values(), *joins.values())):
-        rows, chosen = bool(ready[True] or (joins[True] and not ready[False])), []
+        held_up = any(missing[op] == 1 for place in joins[True] for op in waiting[ops[place]])  # by nothing else
+        rows, chosen = bool(ready[True] or held_up or (joins[True] and not ready[False])), []
         while ready[rows] or joins[rows]:
             first = min(filter(None, (ready[rows], joins[rows])))  # in the order of the list
             chosen.append(ops[heappop(first)])

@@ -42,13 +42,17 @@ def check_classes(estimator: Any) -> None:
     if given is None or isinstance(given, str):
         return
     if has_labels(estimator):
-        if not isinstance(given, list) or len(given) != len(estimator.classes_):
-            many = len(estimator.classes_)
-            raise ValueError(f'expected class_weight as "balanced" or a list of {many} dicts, one for each label')
+        many = len(estimator.classes_)
+        if not isinstance(given, list) or len(given) != many or not all(map(_of_a_label, given)):
+            raise ValueError(f'expected class_weight as "balanced" or a list of {many} dicts with keys 0 and 1')
     elif not isinstance(given, dict):
         raise ValueError(f'expected class_weight as a dict or "balanced" for one label a row, got {given!r}')
     elif unknown := [name for name in given if name not in estimator.classes_]:
         raise ValueError(f"expected class_weight for classes among {estimator.classes_.tolist()}, got {unknown[0]!r}")
+
+
+def _of_a_label(factors: Any) -> bool:
+    return isinstance(factors, dict) and set(factors) <= {0, 1}
 
 
 def has_labels(estimator: Any) -> bool:

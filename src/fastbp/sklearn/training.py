@@ -141,7 +141,7 @@ class Stepper:
         network.model.compile(self.ours, network.loss, loss_weights=network.scale)
         network.model.attach_optimizer()
         self._share_state(network)
-        self.schedule = self.ours.schedule  # until a callback sets another
+        self.rate = self.ours.learning_rate  # unless a callback changes it
         self.steps = self.theirs.t if self.adam else 0
 
     def _share_state(self, network: Network) -> None:
@@ -157,11 +157,11 @@ class Stepper:
     def numbers(self, weights: np.ndarray) -> np.ndarray:
         """Those of the steps of an epoch, on batches of these weights."""
         ours, theirs = self.ours, self.theirs
-        if ours.schedule is not self.schedule:
+        if ours.learning_rate != self.rate:
             theirs.learning_rate = ours.learning_rate
-        elif not self.adam and theirs.learning_rate != ours.learning_rate:
+        elif not self.adam and theirs.learning_rate != self.rate:
             ours.learning_rate = theirs.learning_rate
-        self.schedule = ours.schedule
+        self.rate = ours.learning_rate
         numbers: np.ndarray = ours.steps(self.steps, len(weights)).copy()
         numbers[:, PENALTY] = 1 / weights
         return numbers
