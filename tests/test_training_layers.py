@@ -464,6 +464,21 @@ def test_gradients_in_halves_of_a_last_batch_are_those_of_a_batch_by_itself(last
         assert all(np.array_equal(*pair) for pair in zip(models[0].get_weights(), other.get_weights(), strict=True))
 
 
+class Distance(fb.losses.Loss):
+    def value(self, y_true, y_pred):
+        return np.abs(y_pred - y_true).sum(axis=1)
+
+    def gradient(self, y_true, y_pred):
+        return np.sign(y_pred - y_true)
+
+
+def test_a_sum_that_an_update_waits_for_does_not_come_last():
+    model = model_of(fb.Dense(3, kernel_regularizer="l2"), loss=Distance())
+    phases = phases_of(model)
+    assert len(phases) == 4, phases
+    assert {"weight_gradient", "bias_gradient"} <= set(phases[-1])
+
+
 HALVES = {
     "penalty": ({"kernel_regularizer": "l2"}, {}),
     "constraint": ({"kernel_constraint": fb.constraints.MaxNorm(0.5)}, {}),
